@@ -1,0 +1,1 @@
+"""What tests stand on: real servers, a faulty network, child processes, ledgers and the history checker."""
