@@ -1,0 +1,1 @@
+"""Process 1: the supervisor that forks, watches and restarts the shards of one host."""
