@@ -1,0 +1,336 @@
+"""The settings of every Shoal process: one frozen object, read once, checked whole, handed down.
+
+Each field below is the one place that says a setting's name, kind, range, default and meaning;
+``docs/configuration.md`` is made from them (``shoal.config_docs``). Nothing else in Shoal reads
+the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from shoal.model.identity import check_queue, check_worker_id
+from shoal.model.partition import MAX_PARTITIONS
+from shoal.setting_kinds import (
+    Choice,
+    Duration,
+    Kind,
+    Names,
+    Number,
+    Size,
+    Switch,
+    Text,
+    Whole,
+    check_redis_url,
+    check_secret,
+    redact_url,
+)
+
+DEFAULT_REDIS_URL = "redis://localhost:6379"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What there is to know about one setting."""
+
+    #: Its name in the environment and in ``shoal.toml``; empty: only a command's option sets it.
+    name: str
+    kind: Kind
+    meaning: str
+    #: Never shown, and may stand in a file that ``NAME_FILE`` names.
+    is_secret: bool = False
+    #: How the docs show a default that is no fixed value.
+    default_text: str = ""
+
+
+def _setting(
+    name: str,
+    default: Any,
+    kind: Kind,
+    meaning: str,
+    *,
+    is_secret: bool = False,
+    default_text: str = "",
+) -> Any:
+    about = {"setting": Setting(name, kind, meaning, is_secret, default_text)}
+    if callable(default):
+        return field(default_factory=default, metadata=about, repr=not is_secret)
+    return field(default=default, metadata=about, repr=not is_secret)
+
+
+def _host_worker_id() -> str:
+    """The host's name, made to fit a worker id."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()).lstrip("_.-")[:64]
+    return name or "worker"
+
+
+_PORT = Whole(1, 65_535, "port")
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+
+
+def _check_namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        raise ValueError(
+            "must be 1 to 32 letters, digits, '_', '.' or '-', not beginning with a sign"
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """Where Redis is."""
+
+    url: str | None = _setting(
+        "REDIS_URL", None, Text(check_redis_url, "URL"),
+        "Where Redis is: redis://, rediss:// (TLS), unix:// or redis+cluster://.",
+        is_secret=True, default_text="embedded under `shoal up`, otherwise redis://localhost:6379",
+    )  # fmt: skip
+    password: str | None = _setting(
+        "REDIS_PASSWORD",
+        None,
+        Text(),
+        "Its password, when the URL does not hold it.",
+        is_secret=True,
+    )
+    db: int = _setting(
+        "REDIS_DB", 0, Whole(0, 65_535), "Its database; only 0 on a cluster, and at most one of this and the URL."
+    )  # fmt: skip
+    pool_size: int = _setting(
+        "REDIS_POOL_SIZE",
+        100,
+        Whole(1, 10_000, "connections"),
+        "The most connections one process opens.",
+    )
+    timeout_s: float = _setting(
+        "SHOAL_REDIS_TIMEOUT", 1.0, Duration(0.05, 60),
+        "How long an answer may take before the outcome counts as unknown.",
+    )  # fmt: skip
+
+    @property
+    def address(self) -> str:
+        """The URL to connect to: the one set, or a Redis on this host."""
+        return self.url or DEFAULT_REDIS_URL
+
+    @property
+    def shown_address(self) -> str:
+        """The same without its password, for messages and logs."""
+        return redact_url(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How the shards of a host work."""
+
+    id: str = _setting(
+        "WORKER_ID", _host_worker_id,
+        Text(check_worker_id, "name", "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit"),
+        "Name of this host among the workers; shard n is `<WORKER_ID>-<n>`.",
+        default_text="the host's name",
+    )  # fmt: skip
+    concurrency: int = _setting(
+        "WORKER_CONCURRENCY", 10, Whole(1, 10_000, "tasks"), "Tasks that one shard runs at once."
+    )
+    heartbeat_s: float = _setting(
+        "WORKER_HEARTBEAT_INTERVAL", 5.0, Duration(0.5, 60),
+        "How often a shard reports; after 3 missed reports it counts as lost.",
+    )  # fmt: skip
+    shutdown_timeout_s: float = _setting(
+        "WORKER_SHUTDOWN_TIMEOUT", 30.0, Duration(4, 86_400),
+        "Within what a stopping worker is gone; the last 3 s of it are for handing back what still runs.",
+    )  # fmt: skip
+    shards: int | None = _setting(
+        "SHOAL_SHARDS", None, Whole(1, 1024, "processes"),
+        "Shards (processes) of this host.", default_text="cores − 1, at least 1",
+    )  # fmt: skip
+    lease_s: float = _setting(
+        "SHOAL_LEASE", 15.0, Duration(3, 3600),
+        "How long a claim holds without being renewed; the same on every host.",
+    )  # fmt: skip
+    max_crashes: int = _setting(
+        "SHOAL_MAX_CRASHES", 3, Whole(1, 100, "crashes"),
+        "Crashes of a shard that a task may cause before it is DEAD (quarantined).",
+    )  # fmt: skip
+    metrics_port: int | None = _setting(
+        "SHOAL_METRICS_PORT", None, _PORT,
+        "Where the host serves /metrics, /livez and /readyz.", default_text="not served",
+    )  # fmt: skip
+    queues: tuple[str, ...] = _setting(
+        "SHOAL_QUEUES", (), Names(check_queue, "must be queue names with commas between them"),
+        "Queues that this worker serves.", default_text="all",
+    )  # fmt: skip
+    burst: bool = _setting("", False, Switch(), "Whether shards exit when no work is left.")
+    max_tasks_per_shard: int | None = _setting(
+        "SHOAL_MAX_TASKS_PER_SHARD", None, Whole(1, 10**12, "tasks"),
+        "After how many tasks a shard is replaced.", default_text="never",
+    )  # fmt: skip
+    max_memory_per_shard: int | None = _setting(
+        "SHOAL_MAX_MEMORY_PER_SHARD", None, Size(32 * 1024**2, 1024**5),
+        "At how much resident memory a shard is replaced.", default_text="never",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSettings:
+    """What holds for a task that says nothing else."""
+
+    default_timeout_s: float = _setting(
+        "DEFAULT_TASK_TIMEOUT",
+        300.0,
+        Duration(0.001, 30 * 86_400),
+        "How long one attempt may take.",
+    )
+    max_retries: int = _setting(
+        "MAX_RETRIES", 3, Whole(0, 90, "retries"), "Retries after the first attempt."
+    )
+    max_payload_bytes: int = _setting(
+        "SHOAL_MAX_PAYLOAD", 1024**2, Size(1024, 3 * 1024**2), "The largest payload accepted."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """At what numbers submissions are refused; over all partitions together."""
+
+    max_queue_size: int = _setting(
+        "MAX_QUEUE_SIZE",
+        1_000_000,
+        Whole(1, 10**12, "tasks"),
+        "PENDING tasks in one queue and priority.",
+    )
+    max_scheduled: int = _setting(
+        "SHOAL_MAX_SCHEDULED", 1_000_000, Whole(1, 10**12, "tasks"),
+        "Tasks that wait for their time or for other tasks.",
+    )  # fmt: skip
+    max_types: int = _setting(
+        "SHOAL_MAX_TYPES", 1000, Whole(1, 100_000, "types"), "Different task types."
+    )
+    max_queues: int = _setting(
+        "SHOAL_MAX_QUEUES", 100, Whole(1, 10_000, "queues"), "Different queues."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long ended tasks are kept; whichever limit comes first."""
+
+    days: float = _setting(
+        "TASK_RETENTION_DAYS", 7.0, Number(0, 3650, "days"), "How long an ended task is kept."
+    )
+    count: int = _setting(
+        "SHOAL_TASK_RETENTION_COUNT",
+        1_000_000,
+        Whole(0, 10**12, "tasks"),
+        "How many ended tasks are kept.",
+    )
+    tombstone_s: float = _setting(
+        "SHOAL_TOMBSTONE", 60.0, Duration(1, 86_400),
+        "How long at least the id of an ended task is remembered, so that a late copy of its submission is known.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """The HTTP doors."""
+
+    api_port: int = _setting("API_PORT", 8080, _PORT, "Port of the public API and the dashboard.")
+    admin_port: int = _setting("ADMIN_PORT", 8081, _PORT, "Port of the admin API.")
+    jwt_secret: str | None = _setting(
+        "JWT_SECRET",
+        None,
+        Text(check_secret),
+        "Key that signs the tokens of clients.",
+        is_secret=True,
+    )
+    api_key: str | None = _setting(
+        "API_KEY", None, Text(check_secret), "Key of the admin API.", is_secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. ``Settings()`` are the defaults, ``Settings.load`` reads and checks."""
+
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+    limit: LimitSettings = field(default_factory=LimitSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    namespace: str = _setting(
+        "SHOAL_NAMESPACE", "shoal", Text(_check_namespace, "name"),
+        "First part of every key in Redis: systems with different namespaces do not see each other.",
+    )  # fmt: skip
+    partitions: int = _setting(
+        "SHOAL_PARTITIONS", 8, Whole(1, MAX_PARTITIONS, "partitions"),
+        "Slices of the keyspace; on a cluster at least twice the masters.",
+    )  # fmt: skip
+    priority_mode: str = _setting(
+        "SHOAL_PRIORITY_MODE", "strict", Choice(("strict", "weighted")),
+        "strict: a lower priority waits for all higher ones; weighted: each gets a share.",
+    )  # fmt: skip
+    durability: str = _setting(
+        "SHOAL_DURABILITY", "aof", Choice(("aof", "fsync", "replica")),
+        "What an accepted task has survived: written (aof), on disk (fsync), on a replica.",
+    )  # fmt: skip
+    metrics_enabled: bool = _setting(
+        "METRICS_ENABLED", True, Switch(), "Whether metrics are counted."
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL",
+        "info",
+        Choice(("debug", "info", "warning", "error")),
+        "The least severe message logged.",
+    )
+
+    @classmethod
+    def load(cls, env: Mapping[str, str], file: Path | None = None) -> Self:
+        """Read the environment and, where it is silent, ``file`` (a ``shoal.toml``).
+
+        An empty value counts as unset. A secret may stand in a file that ``NAME_FILE`` names.
+
+        Raises:
+            ConfigurationError: With every problem found, not only the first.
+        """
+        from shoal.config_load import load  # it imports this module
+
+        return load(cls, env, file)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings of this process: its environment, and the file that SHOAL_CONFIG names or
+        ``shoal.toml`` in the current directory when there is one.
+
+        Raises:
+            ConfigurationError: See ``load``.
+        """
+        named = os.environ.get("SHOAL_CONFIG", "")
+        default = Path("shoal.toml")
+        return cls.load(
+            os.environ, Path(named) if named else default if default.is_file() else None
+        )
+
+    def replace(self, **changes: object) -> Self:
+        """These settings with some changed and checked: ``replace(worker__concurrency=20)``.
+
+        A text is read as in the environment. ``None`` leaves a setting as it is, so that
+        options nobody gave can be passed on.
+
+        Raises:
+            ConfigurationError: With every problem found.
+        """
+        from shoal.config_load import replace
+
+        return replace(self, changes)
+
+    def __repr__(self) -> str:
+        groups = ", ".join(
+            f"{part.name}={getattr(self, part.name)!r}" for part in dataclasses.fields(self)
+        )
+        return f"Settings(redis={self.redis.shown_address!r}, {groups})"
