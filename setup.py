@@ -22,8 +22,8 @@ def lost_links() -> list[str]:
 
 if lost := lost_links():
     sys.exit(
-        f"error: {', '.join(lost)} must link to ../NAME, and the link is lost: build from a git clone "
-        "made with symbolic links (git config core.symlinks true), or from the sdist"
+        f"error: {', '.join(lost)} must link to ../NAME, and the link is lost: build from a git "
+        "clone made with symbolic links (git config core.symlinks true), or from the sdist"
     )
 
 setup()

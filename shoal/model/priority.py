@@ -26,12 +26,13 @@ class Priority(IntEnum):
         Raises:
             ValueError: It is none of these; the message lists the names.
         """
+        given: object = value
         level: object = None
-        if isinstance(value, str):
-            text = value.strip().upper()
+        if isinstance(given, str):
+            text = given.strip().upper()
             level = cls.__members__.get(text, _BY_DIGIT.get(text))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            level = cls._value2member_map_.get(value)
+        elif isinstance(given, int) and not isinstance(given, bool):
+            level = cls._value2member_map_.get(given)
         if isinstance(level, cls):
             return level
         names = ", ".join(f"{level.name} ({level.value})" for level in cls)
