@@ -42,13 +42,14 @@ never torn. The monotonic clock is the host's: processes of one host may compare
 from __future__ import annotations
 
 import mmap
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
 
-__all__ = ["Page", "PageSnapshot", "PageState", "SlotSnapshot", "monotonic_ms", "page_bytes"]
+from shoal.clock import mono_ms
+
+__all__ = ["Page", "PageSnapshot", "PageState", "SlotSnapshot", "page_bytes"]
 
 MAGIC = 0x314C414F4853  # "SHOAL1", little endian
 HEADER_BYTES = 128
@@ -129,11 +130,6 @@ class PageSnapshot:
         )
 
 
-def monotonic_ms() -> int:
-    """Milliseconds of the host's monotonic clock, the same in all its processes."""
-    return time.monotonic_ns() // 1_000_000
-
-
 def page_bytes(slots: int) -> int:
     """Size of a page with this many slots, in bytes."""
     return HEADER_BYTES + slots * SLOT_BYTES
@@ -149,7 +145,7 @@ class Page:
     __slots__ = ("_bytes", "_clock_ms", "_sequence", "_words", "slots")
 
     def __init__(
-        self, memory: memoryview, slots: int, clock_ms: Callable[[], int] = monotonic_ms
+        self, memory: memoryview, slots: int, clock_ms: Callable[[], int] = mono_ms
     ) -> None:
         """Lay a page over ``memory``, which holds at least ``page_bytes(slots)`` bytes."""
         if slots < 1:
@@ -165,7 +161,7 @@ class Page:
         self._words[_SLOTS] = slots
 
     @classmethod
-    def create(cls, slots: int, clock_ms: Callable[[], int] = monotonic_ms) -> Page:
+    def create(cls, slots: int, clock_ms: Callable[[], int] = mono_ms) -> Page:
         """Map a page of its own with this many slots (one per task that may run at once)."""
         return cls(memoryview(mmap.mmap(-1, page_bytes(max(slots, 1)))), slots, clock_ms)
 
@@ -265,7 +261,7 @@ class Page:
     # -- the supervisor writes --
 
     def begin(self, restarts: int) -> None:
-        """Wipe the page for a shard about to be forked, the ``restarts``-th restart in its place."""
+        """Wipe the page for a shard about to be forked, the ``restarts``-th replacement."""
         start, end = _WORD * _PID, page_bytes(self.slots)
         self._bytes[start:end] = bytes(end - start)
         self._words[_RESTARTS] = restarts

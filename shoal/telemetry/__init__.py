@@ -1,0 +1,1 @@
+"""What Shoal says about itself: logs and metrics. Never a payload, never unbounded."""

@@ -1,0 +1,190 @@
+"""Every metric of Shoal, each defined once; in one process or over all processes of a host.
+
+A host's shards write to files of one directory, named by *slot* and not by process id, so that a
+restarted shard goes on where its predecessor stopped and restarts leave no files behind. The
+exporter adds the files up. Without a directory everything stays in the process.
+
+Labels are bounded: a task type becomes a label value only through :class:`TypeLabels`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+
+__all__ = [
+    "DURATION_BUCKETS_S",
+    "OTHER",
+    "Metrics",
+    "TypeLabels",
+    "configure",
+    "current",
+]
+
+#: Upper bounds of how long a task's code ran, in seconds; the last bucket is open.
+DURATION_BUCKETS_S = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+)  # fmt: skip
+#: Upper bounds of how long a task that could run had to wait for a worker, in seconds.
+PICKUP_BUCKETS_S = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.5,
+    1.0,
+    5.0,
+    30.0,
+    300.0,
+    3600.0,
+)
+#: Upper bounds of a flush of outcomes, in tasks.
+BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 256)
+#: The label value of every type beyond the bound.
+OTHER = "other"
+
+
+class TypeLabels:
+    """Turns task types into label values, at most ``limit`` of them, all others into ``other``.
+
+    Whoever may submit may invent types; a metric's label must not grow with that.
+    """
+
+    __slots__ = ("_labels", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._labels: dict[bytes, str] = {}
+
+    def __call__(self, task_type: bytes) -> str:
+        """The label value of this type."""
+        label = self._labels.get(task_type)
+        if label is None:
+            if len(self._labels) >= self._limit:
+                return OTHER
+            label = self._labels[task_type] = task_type.decode("utf-8", "replace")
+        return label
+
+
+class Metrics:
+    """The metrics of one process. Ask :func:`current` for it; keep the children of ``labels``."""
+
+    def __init__(self, registry: CollectorRegistry, max_types: int) -> None:
+        """Define all metrics in ``registry``; :func:`configure` decides first where values live."""
+        self.registry = registry
+        self.type_label = TypeLabels(max_types)
+        self.submitted = Counter(
+            "shoal_tasks_submitted",
+            "Tasks accepted from this process, by type and priority.",
+            ["type", "priority"],
+            registry=registry,
+        )
+        self.completed = Counter(
+            "shoal_tasks_completed",
+            "Tasks whose run ended, by type and by the state they went to.",
+            ["type", "status"],
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "shoal_task_duration_seconds",
+            "How long a task's code ran, by type, whatever its outcome.",
+            ["type"],
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "shoal_task_retries",
+            "Failed attempts that will be repeated by the retry policy, by type.",
+            ["type"],
+            registry=registry,
+        )
+        self.pickup = Histogram(
+            "shoal_task_pickup_seconds",
+            "How long the oldest waiting task had waited when a shard asked for work.",
+            buckets=PICKUP_BUCKETS_S,
+            registry=registry,
+        )
+        self.claims = Counter(
+            "shoal_claims",
+            "Claim calls answered, by whether they brought tasks (found, empty).",
+            ["result"],
+            registry=registry,
+        )
+        self.claimed = Counter(
+            "shoal_tasks_claimed", "Tasks that claims brought.", registry=registry
+        )
+        self.flush_size = Histogram(
+            "shoal_settle_batch_tasks",
+            "Outcomes recorded by one call.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.refused = Counter(
+            "shoal_outcomes_refused",
+            "Outcomes the broker refused, by its answer (already, gone, stale).",
+            ["reason"],
+            registry=registry,
+        )
+        self.leases_lost = Counter(
+            "shoal_leases_lost",
+            "Running tasks that another worker had taken over meanwhile.",
+            registry=registry,
+        )
+        self.broker_unavailable = Counter(
+            "shoal_broker_unavailable",
+            "Calls that Redis did not answer or could not serve, by verb.",
+            ["verb"],
+            registry=registry,
+        )
+        self.redis_latency = Gauge(
+            "shoal_redis_latency_seconds",
+            "Round trip of the last PING, the slowest of this host's shards.",
+            multiprocess_mode="max",
+            registry=registry,
+        )
+        self.loop_lag = Gauge(
+            "shoal_event_loop_lag_seconds",
+            "How late the event loop last was, the latest of this host's shards.",
+            multiprocess_mode="max",
+            registry=registry,
+        )
+
+
+class _State:
+    """Where this process's metrics are; one per process, for the library's registry is too."""
+
+    metrics: Metrics | None = None
+
+
+def configure(
+    directory: str | os.PathLike[str] | None, slot: str | int = 0, *, max_types: int = 1000
+) -> Metrics:
+    """Decide where this process's metrics live, and define them; once a process, before user code.
+
+    Args:
+        directory: Where the host's processes share their values; None = in this process only.
+        slot: What names this process's files; of the processes that live at once, each has its own.
+        max_types: How many task types become labels; the rest count as ``other``.
+    """
+    if directory is None:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        values.ValueClass = values.MutexValue
+    else:
+        # The library reads the directory from the environment whenever it opens a file, and takes
+        # the class of values from this attribute whenever a metric is made: whatever user code
+        # defines later lands in the same place.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.fspath(directory)
+        identity = str(slot)
+        multiprocess = values.MultiProcessValue(process_identifier=lambda: identity)  # type: ignore[no-untyped-call]
+        values.ValueClass = multiprocess
+    _State.metrics = Metrics(CollectorRegistry(), max_types)
+    return _State.metrics
+
+
+def current() -> Metrics:
+    """This process's metrics; in the process only, if nobody configured them."""
+    return _State.metrics or configure(None)
