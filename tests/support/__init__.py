@@ -1,1 +1,1 @@
-"""What tests stand on: real servers, a faulty network, child processes, ledgers and the history checker."""
+"""What tests stand on: real servers, a faulty network, child processes, ledgers, the checker."""

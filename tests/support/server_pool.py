@@ -1,4 +1,4 @@
-"""The servers that one test process shares between its tests: one of each kind, started when first asked for."""
+"""The servers that one test process shares between its tests, started when first asked for."""
 
 from tests.support.binaries import Kind
 from tests.support.cluster import RedisCluster3

@@ -1,4 +1,4 @@
-"""Real Redis and Valkey servers on loopback, each in a directory of its own, ended by process id."""
+"""Real Redis and Valkey servers on loopback, each in a directory of its own."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shoal.tether import tethered
+from shoal.embedded.tether import tethered
 from tests.support.binaries import Kind, find_binary
 from tests.support.ports import PortReservation, reserve_port
 from tests.support.waiting import wait_until
@@ -72,7 +72,7 @@ class RedisServer:
 
     @property
     def directory(self) -> Path:
-        """Where the AOF and the log (``server.log``) are; kept over restarts, removed at the end."""
+        """Where the AOF and ``server.log`` are; kept over restarts, removed at the end."""
         if self._directory is None:
             raise RuntimeError(f"the {self.kind} server was not started")
         return self._directory
@@ -152,7 +152,7 @@ class RedisServer:
         os.kill(self.pid, signal.SIGCONT)
 
     def flush(self) -> None:
-        """Bring it back to an empty server with the baseline configuration, whatever the last test did."""
+        """Make it an empty server with the baseline configuration, whatever the last test did."""
         if not self.is_running:
             self.start()
         self.continue_process()

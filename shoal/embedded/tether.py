@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 EXIT_ORPHANED = 75
@@ -34,17 +35,20 @@ def tethered(command: Sequence[str], death_signal: signal.Signals) -> list[str]:
     return [*launcher, str(int(death_signal)), str(os.getpid()), *command]
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> NoReturn:
     """Tie this process to ``arguments[1]`` (a process id) and become ``arguments[2:]``."""
     import ctypes
 
     death_signal, parent_pid, command = int(arguments[0]), int(arguments[1]), arguments[2:]
+    # A parent that blocks signals around its forks would hand that on, and with it deafness
+    # to the very signal that is to end the program.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     # A parent that died before the call above sends no signal any more.
     if os.getppid() != parent_pid:
-        return EXIT_ORPHANED
-    os.execv(command[0], list(command))
+        sys.exit(EXIT_ORPHANED)
+    os.execv(command[0], list(command))  # noqa: S606 - becoming the program is the purpose
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
