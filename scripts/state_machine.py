@@ -1,7 +1,7 @@
 """Writes docs/state-machine.md from the one table in ``shoal/model/transitions.py``.
 
-python scripts/state_machine.py            write the page
-python scripts/state_machine.py --check    fail if the committed page differs
+Without an argument the page is written; with ``--check`` it is compared, and the exit status is 1
+if the committed page differs.
 """
 
 import sys
@@ -48,9 +48,8 @@ def page() -> str:
             "",
             "<!-- Made by scripts/state_machine.py from shoal/model/transitions.py. -->",
             "",
-            "A task is in exactly one state. Each move is made by one script of the broker, whole "
-            "or not",
-            "at all; the words on the arrows are the broker's verbs.",
+            "A task is in exactly one state. Each move is made by one script of the broker, whole",
+            "or not at all; the words on the arrows are the broker's verbs.",
             "",
             *diagram(),
             "",
@@ -60,9 +59,8 @@ def page() -> str:
             "| --- | --- | --- |",
             *(f"| {s} | {MEANINGS[s]} | {'yes' if s in TERMINAL else ''} |" for s in State),
             "",
-            "Other systems call the state *failed* that is DEAD here. A terminal task changes only "
-            "when an",
-            "operator requeues it or its retention ends.",
+            "Other systems call the state *failed* that is DEAD here. A terminal task changes only",
+            "when an operator requeues it or its retention ends.",
             "",
             "## Moves",
             "",

@@ -55,7 +55,7 @@ def test_attempts_are_counted_as_defined(history: list[HistoryLine]) -> None:
 
 @given(st.lists(lines, max_size=12))
 def test_a_history_is_read_back(history: list[HistoryLine]) -> None:
-    """Every field survives but for the error, whose breaks are spaces and whose length is bounded."""
+    """Every field survives; of the error the breaks become spaces and the length is bounded."""
     read = parse_history(b"".join(map(written, history)))
     assert [line._replace(error="") for line in read] == [
         line._replace(error="") for line in history

@@ -89,7 +89,7 @@ def test_what_does_not_fit_its_bits_is_refused(partition: int, ms: int, bits: in
         "01935c4759007005a2ce5802f5d8bda9",
         "{01935c47-5900-7005-92ce-5802f5d8bda9}",
         "01935c47-5900-7005-92ce-5802f5d8bda9\n",
-        "０1935c47-5900-7005-92ce-5802f5d8bda9",
+        "\uff101935c47-5900-7005-92ce-5802f5d8bda9",
         "x" * 100_000,
     ],
 )
