@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -50,13 +50,29 @@ def wait_until(
         time.sleep(interval_s)
 
 
+@overload
 async def wait_until_async(
-    predicate: Callable[[], T | Awaitable[T]],
+    predicate: Callable[[], Awaitable[T]],
+    description: str,
+    timeout_s: float = ...,
+    *,
+    interval_s: float = ...,
+) -> T: ...
+@overload
+async def wait_until_async(
+    predicate: Callable[[], T],
+    description: str,
+    timeout_s: float = ...,
+    *,
+    interval_s: float = ...,
+) -> T: ...
+async def wait_until_async(
+    predicate: Callable[[], Any],
     description: str,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
     interval_s: float = DEFAULT_INTERVAL_S,
-) -> T:
+) -> Any:
     """The same on an event loop; ``predicate`` may be a coroutine function.
 
     The time bounds the waiting between the questions, not a question itself.
@@ -68,7 +84,7 @@ async def wait_until_async(
     while True:
         is_last = time.monotonic() >= deadline
         asked = predicate()
-        value: T = await asked if inspect.isawaitable(asked) else asked
+        value = await asked if inspect.isawaitable(asked) else asked
         if value:
             return value
         if is_last:
