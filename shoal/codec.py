@@ -49,9 +49,7 @@ class _Header(msgspec.Struct, omit_defaults=True):
     d: int | None = None
 
 
-_Known = tuple[
-    RetryPolicy | None, float | None, Mapping[str, str] | None, str | None, int | None
-]
+_Known = tuple[RetryPolicy | None, float | None, Mapping[str, str] | None, str | None, int | None]
 
 _header_decoder = msgspec.json.Decoder(_Header)
 _value_decoder = msgspec.json.Decoder()
@@ -201,16 +199,17 @@ def _encode(value: object) -> bytes:
     try:
         raw = _value_encoder.encode(value)
     except RecursionError:
-        raise _Unserializable("", f"is nested deeper than {MAX_DEPTH}, or contains itself") from None
-    except Exception as error:  # whatever an object's own methods raise while being written
+        reason = f"is nested deeper than {MAX_DEPTH}, or contains itself"
+        raise _Unserializable("", reason) from None
+    except Exception as error:  # noqa: BLE001 - an object's own methods may raise anything
         path = find_unserializable(value, _value_encoder.encode)
         raise _Unserializable(path, str(error) or type(error).__name__) from None
     # Brackets and ``null`` inside strings lead to the slow way too, and only there is it exact.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth_of(raw) > MAX_DEPTH:
         raise _Unserializable("", f"is nested deeper than {MAX_DEPTH}")
     # msgspec writes NaN and the infinities as null.
-    if b"null" in raw and (path := find_not_a_number(value)) is not None:
-        raise _Unserializable(path, "NaN and infinities are no JSON")
+    if b"null" in raw and (place := find_not_a_number(value)) is not None:
+        raise _Unserializable(place, "NaN and infinities are no JSON")
     if len(raw) > 4300 and _has_endless_number(raw):
         raise _Unserializable("", "an integer has more than 4300 digits")
     return raw
@@ -237,10 +236,15 @@ def check_payload(raw: bytes, max_bytes: int) -> None:
             more than 4300 digits, or nesting deeper than 64.
     """
     if len(raw) > max_bytes:
-        raise InvalidPayload(f"the payload has {len(raw)} bytes; at most {max_bytes} are accepted")
+        raise InvalidPayload(too_large(len(raw), max_bytes))
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth_of(raw) > MAX_DEPTH:
-        raise InvalidPayload(f"the payload is nested deeper than {MAX_DEPTH}")
+        raise InvalidPayload(f"is nested deeper than {MAX_DEPTH}")
     decode_json(raw)
+
+
+def too_large(size: int, max_bytes: int) -> str:
+    """What to say of a payload of this size."""
+    return f"has {size} bytes; at most {max_bytes} are accepted (SHOAL_MAX_PAYLOAD)"
 
 
 def decode_json(raw: bytes) -> Any:
@@ -255,19 +259,6 @@ def decode_json(raw: bytes) -> Any:
         raise InvalidPayload(f"is no valid JSON: {error}") from None
     except RecursionError:
         raise InvalidPayload(f"is nested deeper than {MAX_DEPTH}") from None
-
-
-def check_size(raw: bytes, max_bytes: int) -> bytes:
-    """``raw``, unless it is larger than a payload may be.
-
-    Raises:
-        InvalidPayload: It has more than ``max_bytes`` bytes.
-    """
-    if len(raw) > max_bytes:
-        raise InvalidPayload(
-            f"the payload has {len(raw)} bytes; at most {max_bytes} (SHOAL_MAX_PAYLOAD) are accepted"
-        )
-    return raw
 
 
 def converter_for(

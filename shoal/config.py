@@ -18,6 +18,8 @@ from typing import Any, Self
 
 from shoal.model.identity import check_queue, check_worker_id
 from shoal.model.partition import MAX_PARTITIONS
+from shoal.model.retry import MAX_RETRIES_LIMIT
+from shoal.setting_checks import check_redis_url, check_secret, redact_url
 from shoal.setting_kinds import (
     Choice,
     Duration,
@@ -28,9 +30,6 @@ from shoal.setting_kinds import (
     Switch,
     Text,
     Whole,
-    check_redis_url,
-    check_secret,
-    redact_url,
 )
 
 DEFAULT_REDIS_URL = "redis://localhost:6379"
@@ -71,6 +70,9 @@ def _host_worker_id() -> str:
     return name or "worker"
 
 
+_WORKER_ID_RULE = (
+    "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit"
+)
 _PORT = Whole(1, 65_535, "port")
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 
@@ -100,7 +102,8 @@ class RedisSettings:
         is_secret=True,
     )
     db: int = _setting(
-        "REDIS_DB", 0, Whole(0, 65_535), "Its database; only 0 on a cluster, and at most one of this and the URL."
+        "REDIS_DB", 0, Whole(0, 65_535),
+        "Its database; only 0 on a cluster. The URL may name it instead.",
     )  # fmt: skip
     pool_size: int = _setting(
         "REDIS_POOL_SIZE",
@@ -130,7 +133,7 @@ class WorkerSettings:
 
     id: str = _setting(
         "WORKER_ID", _host_worker_id,
-        Text(check_worker_id, "name", "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit"),
+        Text(check_worker_id, "name", _WORKER_ID_RULE),
         "Name of this host among the workers; shard n is `<WORKER_ID>-<n>`.",
         default_text="the host's name",
     )  # fmt: skip
@@ -143,11 +146,11 @@ class WorkerSettings:
     )  # fmt: skip
     shutdown_timeout_s: float = _setting(
         "WORKER_SHUTDOWN_TIMEOUT", 30.0, Duration(4, 86_400),
-        "Within what a stopping worker is gone; the last 3 s of it are for handing back what still runs.",
+        "Within what a stopping worker is gone; the last 3 s are for handing back what still runs.",
     )  # fmt: skip
     shards: int | None = _setting(
         "SHOAL_SHARDS", None, Whole(1, 1024, "processes"),
-        "Shards (processes) of this host.", default_text="cores − 1, at least 1",
+        "Shards (processes) of this host.", default_text="cores - 1, at least 1",
     )  # fmt: skip
     lease_s: float = _setting(
         "SHOAL_LEASE", 15.0, Duration(3, 3600),
@@ -187,10 +190,10 @@ class TaskSettings:
         "How long one attempt may take.",
     )
     max_retries: int = _setting(
-        "MAX_RETRIES", 3, Whole(0, 90, "retries"), "Retries after the first attempt."
+        "MAX_RETRIES", 3, Whole(0, MAX_RETRIES_LIMIT, "retries"), "Retries after the first attempt."
     )
     max_payload_bytes: int = _setting(
-        "SHOAL_MAX_PAYLOAD", 1024**2, Size(1024, 3 * 1024**2), "The largest payload accepted."
+        "SHOAL_MAX_PAYLOAD", 1024**2, Size(1024, 3 * 1024**2), "The largest payload accepted, as JSON."
     )
 
 
@@ -231,7 +234,7 @@ class RetentionSettings:
     )
     tombstone_s: float = _setting(
         "SHOAL_TOMBSTONE", 60.0, Duration(1, 86_400),
-        "How long at least the id of an ended task is remembered, so that a late copy of its submission is known.",
+        "How long the id of an ended task is remembered at least: a late copy of it is then known.",
     )  # fmt: skip
 
 
@@ -265,7 +268,7 @@ class Settings:
     api: ApiSettings = field(default_factory=ApiSettings)
     namespace: str = _setting(
         "SHOAL_NAMESPACE", "shoal", Text(_check_namespace, "name"),
-        "First part of every key in Redis: systems with different namespaces do not see each other.",
+        "First part of every key in Redis; different namespaces do not see each other.",
     )  # fmt: skip
     partitions: int = _setting(
         "SHOAL_PARTITIONS", 8, Whole(1, MAX_PARTITIONS, "partitions"),
@@ -304,8 +307,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The settings of this process: its environment, and the file that SHOAL_CONFIG names or
-        ``shoal.toml`` in the current directory when there is one.
+        """The settings of this process, from its environment and its file.
+
+        The file is the one that SHOAL_CONFIG names, or ``shoal.toml`` in the current directory
+        when there is one.
 
         Raises:
             ConfigurationError: See ``load``.

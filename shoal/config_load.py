@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from shoal.config import Setting, Settings
 from shoal.errors import ConfigurationError
 from shoal.model.duration import format_duration
-from shoal.setting_kinds import url_database
+from shoal.setting_checks import url_database
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -184,7 +184,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if redis.timeout_s > worker.lease_s / 3:
         problems.append(
             f"SHOAL_REDIS_TIMEOUT ({format_duration(redis.timeout_s)}) must be at most a third of "
-            f"SHOAL_LEASE ({format_duration(worker.lease_s)}), or a lease could not be renewed in time"
+            f"SHOAL_LEASE ({format_duration(worker.lease_s)}), so that a lease is renewed in time"
         )
     ports: dict[int, str] = {}
     for name, port in (

@@ -69,6 +69,11 @@ class ShoalError(Exception):
     exit_status: ExitStatus = ExitStatus.SYSTEM
     #: What to do about it, in one sentence; empty when the message says it.
     remedy: str = ""
+    #: Set by ``submit_many``: the ids of the tasks that were stored although others were not.
+    accepted: tuple[str, ...] = ()
+    #: Set by ``submit_many``: the places (0, 1, 2 … as given) of the tasks that were not stored,
+    #: or of which it is not known.
+    refused: tuple[int, ...] = ()
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
@@ -117,35 +122,13 @@ class PartitionPaused(ShoalError):
         self.partition = partition
 
 
-class SubmissionRefused(ShoalError):
-    """A limit refused the submission, or a part of it.
-
-    ``accepted`` holds the ids that were stored, and ``refused`` the places (0, 1, 2 … as given)
-    of what was not: submit those again.
-    """
+class QueueFull(ShoalError):
+    """The queue is at its maximum size; try again after ``retry_after_s`` seconds."""
 
     exit_status = ExitStatus.TRY_AGAIN
 
-    def __init__(
-        self, message: str = "", *, accepted: Sequence[str] = (), refused: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, message: str = "", *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
-        self.accepted = tuple(accepted)
-        self.refused = tuple(refused)
-
-
-class QueueFull(SubmissionRefused):
-    """The queue is at its maximum size; try again after ``retry_after_s`` seconds."""
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        retry_after_s: float = 1.0,
-        accepted: Sequence[str] = (),
-        refused: Sequence[int] = (),
-    ) -> None:
-        super().__init__(message, accepted=accepted, refused=refused)
         self.retry_after_s = retry_after_s
 
 
@@ -162,13 +145,13 @@ class ResultTimeout(ShoalError):
 # --- change the request --------------------------------------------------------------------
 
 
-class TooManyTypes(SubmissionRefused):
+class TooManyTypes(ShoalError):
     """This task type is new, and there are already as many types as SHOAL_MAX_TYPES allows."""
 
     exit_status = ExitStatus.INVALID_TASK
 
 
-class TooManyQueues(SubmissionRefused):
+class TooManyQueues(ShoalError):
     """This queue is new, and there are already as many queues as SHOAL_MAX_QUEUES allows."""
 
     exit_status = ExitStatus.INVALID_TASK

@@ -80,6 +80,6 @@ def find_unserializable(value: object, encode: Callable[[Any], bytes]) -> str:
 def _is_accepted(item: object, encode: Callable[[Any], bytes]) -> bool:
     try:
         encode(item)
-    except Exception:  # the caller has the message; here only the place is sought
+    except Exception:  # noqa: BLE001 - the caller has the message; here only the place is sought
         return False
     return True

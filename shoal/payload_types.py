@@ -16,7 +16,7 @@ from shoal.codec import decode_json
 from shoal.errors import FieldError, InvalidPayload
 
 #: ``Expected `int`, got `str` - at `$.items[0].count` ``.
-_PLACE = re.compile(r"^(?P<message>.*?)(?: - at `(?P<in_key>key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_PLACE = re.compile(r"^(?P<message>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
 def converter_for(
@@ -66,9 +66,10 @@ def payload_annotation(handler: Callable[..., Any], local_names: Mapping[str, An
         return second.annotation
     # Only this one is resolved: that of the context may be imported for type checkers alone.
     holder = types.SimpleNamespace(__annotations__={"payload": second.annotation})
-    names = getattr(function, "__globals__", {})
+    known = getattr(function, "__globals__", {})
+    local = dict(local_names or {})
     try:
-        return typing.get_type_hints(holder, names, dict(local_names or {}), include_extras=True)["payload"]
+        return typing.get_type_hints(holder, known, local, include_extras=True)["payload"]
     except NameError as error:
         raise TypeError(
             f"its payload's annotation {second.annotation!r} cannot be resolved ({error}); "

@@ -1,0 +1,295 @@
+"""The application: where handlers are registered and tasks are submitted from."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
+
+from shoal.client import Results, TaskHandle
+from shoal.codec import encode_payload, too_large
+from shoal.config import Settings
+from shoal.errors import InvalidPayload, InvalidTask
+from shoal.model.identity import parse_task_id
+from shoal.model.priority import Priority
+from shoal.model.retry import RetryPolicy
+from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
+from shoal.submitter import MAX_TASKS_PER_FLUSH, Submitter
+from shoal.task_definition import TaskDefinition, define
+from shoal.task_view import view_task
+
+if TYPE_CHECKING:
+    from shoal.broker.broker import Broker
+    from shoal.broker.results import Inspected
+    from shoal.context import TaskContext
+    from shoal.model.task import Task
+
+__all__ = ["Shoal", "TaskDefinition", "TaskHandle"]
+
+PayloadT = TypeVar("PayloadT")
+_STANDARD = TypeDefaults()
+
+
+class Register(Protocol):
+    """What ``Shoal.task`` returns: it makes a definition of a handler."""
+
+    def __call__(
+        self, handler: Callable[[TaskContext, PayloadT], Any], /
+    ) -> TaskDefinition[PayloadT]:
+        """Register it."""
+
+
+class _Connection:
+    """A broker and what works on it, in one event loop."""
+
+    def __init__(self, broker: Broker, settings: Settings, *, is_own: bool) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.broker = broker
+        self.is_own = is_own
+        self.submitter = Submitter(broker, settings.redis.timeout_s)
+        self.results = Results(broker)
+
+    async def aclose(self) -> None:
+        await self.submitter.aclose()
+        await self.results.aclose()
+        if self.is_own:
+            await self.broker.aclose()
+
+
+class Shoal:
+    """A set of task types and the way to Redis.
+
+    Nothing is connected before it is needed, so that a module may make one when it is imported.
+    ``async with app:`` (or ``aclose``) closes what was opened. One ``Shoal`` serves one event
+    loop at a time; inside handlers it uses the worker's connection.
+
+    Args:
+        settings: ``None`` reads the environment and ``shoal.toml`` when they are first needed.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
+        self._tasks: dict[str, TaskDefinition] = {}
+        self._connection: _Connection | None = None
+        self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    @property
+    def tasks(self) -> Mapping[str, TaskDefinition]:
+        """The registered task types by name; read-only."""
+        return MappingProxyType(self._tasks)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in use.
+
+        Raises:
+            ConfigurationError: The environment or ``shoal.toml`` is wrong.
+        """
+        if self._settings is None:
+            self._settings = Settings.from_environment()
+        return self._settings
+
+    def task(
+        self,
+        name: str,
+        *,
+        timeout: str | float | timedelta | None = None,
+        max_retries: int | None = None,
+        retry: RetryPolicy | None = None,
+        queue: str | None = None,
+        priority: Priority | str | int | None = None,
+    ) -> Register:
+        """Register the handler of a task type: ``async def`` or ``def``, with (ctx, payload).
+
+        The payload is checked against the annotation of its parameter before the handler runs.
+        A ``def`` handler runs in a thread.
+
+        Args:
+            name: The task type, such as ``email.send``.
+            timeout: How long one attempt may take: seconds or ``"30s"``; default
+                DEFAULT_TASK_TIMEOUT.
+            max_retries: Retries after the first attempt; default MAX_RETRIES.
+            retry: The whole retry policy; ``max_retries`` then changes only that in it.
+            queue: Where its tasks go unless the submitter says otherwise; default ``default``.
+            priority: Likewise; default NORMAL.
+
+        Raises:
+            InvalidTask: The name is taken, or one of these or the handler is wrong.
+        """
+        if not isinstance(name, str):
+            raise InvalidTask('give the task type a name: @app.task("email.send")')
+
+        def register(
+            handler: Callable[[TaskContext, PayloadT], Any], /
+        ) -> TaskDefinition[PayloadT]:
+            if name in self._tasks:
+                raise InvalidTask(f"task {name!r} is registered already")
+            definition = define(
+                self,
+                name,
+                handler,
+                timeout=timeout,
+                max_retries=max_retries,
+                retry=retry,
+                queue=queue,
+                priority=priority,
+                # Annotations that are texts may name types of the function around the handler.
+                local_names=sys._getframe(1).f_locals,  # noqa: SLF001
+            )
+            self._tasks[name] = definition
+            return definition
+
+        return register
+
+    async def submit(
+        self, type: str, payload: Any = None, **options: Unpack[SubmitOptions]
+    ) -> TaskHandle:
+        """Submit one task.
+
+        It is stored when this returns: whatever process ends now, it will run. Repeating a
+        submission is safe with its ``task_id``.
+
+        Args:
+            type: Its task type; it need not be registered in this process.
+            payload: Anything JSON can hold: plain values, Structs, dataclasses, pydantic models.
+            options: See ``SubmitOptions``.
+
+        Raises:
+            InvalidTask: An option is wrong; ``InvalidPayload``: the payload is no JSON.
+            QueueFull, TooManyTypes, TooManyQueues: A limit refused it.
+            BrokerUnavailable: No answer within 3 x SHOAL_REDIS_TIMEOUT; ``outcome_unknown`` says
+                whether it may have been stored, and then ``ids`` holds its id.
+        """
+        plan = self._plan(type, options)
+        spec = plan.header + self._encode(payload)
+        connection = await self._connected()
+        return TaskHandle(self, await connection.submitter.one(plan, spec))
+
+    async def submit_many(
+        self, type: str, payloads: Iterable[Any], **options: Unpack[SubmitOptions]
+    ) -> list[TaskHandle]:
+        """Submit many tasks of one type, hundreds a round trip.
+
+        A payload that is no JSON refuses the whole call before anything is sent.
+
+        Args:
+            type: Their task type.
+            payloads: One for each task.
+            options: Hold for each; not ``task_id`` and ``unique_key``, which are for one task.
+
+        Returns:
+            A handle for each payload, in order.
+
+        Raises:
+            As ``submit``. When only a part was stored, the error's ``accepted`` holds the ids
+            of that part and ``refused`` the places of the others.
+        """
+        plan = self._plan(type, options)
+        if plan.task_id is not None or plan.unique_key is not None:
+            raise InvalidTask("task_id and unique_key are for one task, not for submit_many")
+        header = plan.header
+        specs: list[bytes] = []
+        for payload in payloads:
+            try:
+                specs.append(header + self._encode(payload))
+            except InvalidPayload as error:
+                at = f"payloads[{len(specs)}]"
+                raise InvalidPayload(
+                    [
+                        {"path": f"{at}.{e['path']}".rstrip("."), "message": e["message"]}
+                        for e in error.errors
+                    ]
+                ) from None
+            if len(specs) % MAX_TASKS_PER_FLUSH == 0:
+                await asyncio.sleep(0)  # others may run while a long list is encoded
+        connection = await self._connected()
+        return [TaskHandle(self, i) for i in await connection.submitter.many(plan, specs)]
+
+    def handle(self, task_id: str) -> TaskHandle:
+        """The handle of a task whose id is known.
+
+        Raises:
+            InvalidTask: This is no task id.
+        """
+        try:
+            return TaskHandle(self, parse_task_id(task_id))
+        except ValueError as error:
+            raise InvalidTask(str(error)) from None
+
+    def view(self, inspected: Inspected) -> Task:
+        """What the broker read of a task, as people see it."""
+        definition = self._tasks.get(inspected.fields.get("type", b"").decode())
+        return view_task(inspected, self.settings.task, definition)
+
+    def attach(self, broker: Broker, settings: Settings | None = None) -> None:
+        """Use this broker, which somebody else closes, in the running event loop.
+
+        A shard calls it, so that handlers submit over the shard's own connection.
+        """
+        if settings is not None:
+            self._settings = settings
+        self._connection = _Connection(broker, self.settings, is_own=False)
+
+    async def broker(self) -> Broker:
+        """The broker, connected.
+
+        Raises:
+            BrokerUnavailable: Redis cannot be reached.
+            StartupError: Redis may evict keys, or cannot serve Shoal.
+        """
+        return (await self._connected()).broker
+
+    async def results(self) -> Results:
+        """What waits for tasks to end."""
+        return (await self._connected()).results
+
+    async def aclose(self) -> None:
+        """Finish what was handed over and close what was opened. It may be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.loop is asyncio.get_running_loop():
+            await connection.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._connected()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    def _plan(self, type: str, options: SubmitOptions) -> Plan:
+        definition = self._tasks.get(type)
+        defaults = _STANDARD if definition is None else definition.defaults
+        return make_plan(type, options, time.time(), defaults)
+
+    def _encode(self, payload: Any) -> bytes:
+        raw = encode_payload(payload)
+        if len(raw) > self.settings.task.max_payload_bytes:
+            raise InvalidPayload(too_large(len(raw), self.settings.task.max_payload_bytes))
+        return raw
+
+    async def _connected(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        connection = self._connection
+        if connection is not None:
+            if connection.loop is loop:
+                return connection
+            if not connection.loop.is_closed():
+                raise RuntimeError(
+                    "this Shoal is connected in another event loop; close it there (aclose), "
+                    "or make one Shoal for each loop"
+                )
+            self._connection = None  # its loop is gone, and its connections with it
+        if self._connecting is None or self._connecting[0] is not loop:
+            self._connecting = (loop, asyncio.Lock())
+        async with self._connecting[1]:
+            if self._connection is None:
+                from shoal.broker.broker import Broker
+
+                settings = self.settings
+                broker = await Broker.connect(settings)
+                self._connection = _Connection(broker, settings, is_own=True)
+            return self._connection
