@@ -89,6 +89,19 @@ def drain(url: str, cell: Cell) -> dict[str, Figure]:
     }
 
 
+async def ping_s(url: str, count: int) -> list[float]:
+    """Seconds of so many round trips that do nothing, one after the other."""
+    connection = await _connect(url)
+    took_s = []
+    for _ in range(count):
+        began = time.perf_counter()
+        _checked(await connection.call("PING"))
+        took_s.append(time.perf_counter() - began)
+    connection.abort("done")
+    await connection.closed
+    return took_s
+
+
 async def _connect(url: str) -> Connection:
     address, _ = parse_url(RedisSettings(url=url))
     return await connect(address, TIMEOUT_S, "loadtest")

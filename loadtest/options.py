@@ -16,6 +16,7 @@ class Options:
         say: Called with a line of progress.
         tasks: How many tasks a cell takes; ``None`` = the benchmark's own default.
         only: Names of the cells to run; empty = all.
+        rate: Tasks a second of ``endtoend``; ``None`` = its default.
         runs: How often each cell is measured; the report has medians.
         prototype: A folder with ``hotpath.py`` to run beside; ``None`` = without.
     """
@@ -24,6 +25,7 @@ class Options:
     say: Callable[[str], None]
     tasks: int | None = None
     only: tuple[str, ...] = ()
+    rate: int | None = None
     runs: int = 1
     prototype: Path | None = None
 

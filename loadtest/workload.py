@@ -42,5 +42,6 @@ def payload_of(size: int, number: int = 12345) -> dict[str, object]:
     return body
 
 
-PAYLOAD: Final = orjson.dumps(payload_of(100))
+PAYLOAD_BODY: Final = payload_of(100)
+PAYLOAD: Final = orjson.dumps(PAYLOAD_BODY)
 """100 bytes of JSON."""

@@ -1,0 +1,152 @@
+"""``endtoend``: tasks are submitted and processed at once, at a set rate for a set time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvloop
+
+from loadtest.cells import CELLS, Cell
+from loadtest.figures import Figure, per_task_us, percentiles_ms
+from loadtest.measure import machine
+from loadtest.options import Options
+from loadtest.pacing import paced
+from loadtest.partitions import PartitionReader
+from loadtest.preload import ALL_PRIORITIES, Mixer
+from loadtest.probe import ServerProbe
+from loadtest.report import Report, Run, medians
+from loadtest.samples import Samples
+from loadtest.servers import ServerAddress, server
+from loadtest.system import MIXED, RETENTION_SHARE, conditions, environment, settings
+from loadtest.workers import Workers, workers
+from loadtest.workload import NAMESPACE, PARTITIONS, PICKUP_TYPE, TYPES
+from shoal.broker.broker import Broker
+
+DEFAULT_RATE: Final = 5000
+DEFAULT_SECONDS: Final = 20
+SETTLE_S: Final = 3.0
+FLUSHES_PER_S: Final = 100
+"""How often what has come in meanwhile is submitted, as a busy producer does."""
+COLLECT_S: Final = 0.5
+POLL_S: Final = 0.02
+DRAIN_TIMEOUT_S: Final = 60.0
+
+
+def run(options: Options) -> Report:
+    """Measure every wanted cell; ``--tasks`` over ``--rate`` is how long each lasts."""
+    rate = options.rate or DEFAULT_RATE
+    tasks = options.tasks or rate * DEFAULT_SECONDS
+    samples: list[Run] = []
+    with server(options.server) as address, ServerProbe(address.url) as probe:
+        kept = tasks // RETENTION_SHARE
+        about, set_differently = machine(probe.version()), conditions(address, kept, MIXED)
+    for number in range(options.runs):
+        for name, cell in CELLS.items():
+            if options.wants(name):
+                options.say(f"endtoend {name}, run {number + 1} of {options.runs}: {rate}/s")
+                with server(options.server) as address:
+                    samples.append(uvloop.run(_measure(address, cell, tasks, rate)))
+    return Report("endtoend", about, set_differently, medians(samples))
+
+
+async def _measure(address: ServerAddress, cell: Cell, tasks: int, rate: int) -> dict[str, Figure]:
+    env = environment(address, tasks // RETENTION_SHARE)
+    with ServerProbe(address.url) as probe:
+        probe.erase(NAMESPACE)
+        try:
+            broker = await Broker.connect(settings(env))
+            try:
+                async with workers(broker, cell, env) as crew:
+                    await asyncio.sleep(SETTLE_S)
+                    figures = await _play(broker, crew, probe, address, tasks, rate)
+            finally:
+                await broker.aclose()
+        finally:
+            if not address.is_own:
+                probe.erase(NAMESPACE)
+    return {"name": cell.name, "tasks": tasks, **figures}
+
+
+async def _play(
+    broker: Broker,
+    crew: Workers,
+    probe: ServerProbe,
+    address: ServerAddress,
+    tasks: int,
+    rate: int,
+) -> dict[str, Figure]:
+    reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
+    samples, submit_s = Samples(broker), list[float]()
+    mixer, size = Mixer(), max(1, rate // FLUSHES_PER_S)
+
+    async def send(number: int) -> None:
+        """A batch of mixed types, one of which tells when it started."""
+        partition = number % broker.partitions
+        batch = mixer.batch(partition, size - 1, random.sample(TYPES, len(TYPES)))
+        batch += mixer.batch(partition, 1, [PICKUP_TYPE], [random.choice(ALL_PRIORITIES)])
+        sent_s, began = time.time(), time.perf_counter()
+        answers = await broker.submit(partition, batch)
+        submit_s.append(time.perf_counter() - began)
+        if any(answer.status != "new" for answer in answers):
+            raise RuntimeError(f"refused: {answers[0].status}")
+        samples.sent(batch[-1].id, sent_s)
+
+    before, cpu, start = probe.read(), crew.cpu_s(), time.monotonic()
+    async with _collecting(samples):
+        sending = await paced(rate / size, max(1, tasks // size), send)
+    left = reader.count("PENDING", "RUNNING")
+    await _until_nothing_is_left(reader)
+    seconds, after, spent = time.monotonic() - start, probe.read(), crew.cpu_s() - cpu
+    await samples.collect()
+    sent, done = sending.sent * size, reader.completed_ever()
+    reader.close()
+    return {
+        "wanted_per_s": rate,
+        "submitted_per_s": round(sent / sending.seconds, 1),
+        "tasks_per_s": round(done / seconds, 1),
+        "left_at_end_of_sending": left,
+        "left_behind": sent - done,
+        "sender_latest_ms": round(sending.latest_s * 1000, 1),
+        **percentiles_ms(samples.pickup_s, "pickup_"),
+        **percentiles_ms(samples.recorded_s, "recorded_"),
+        **percentiles_ms(submit_s, "submit_"),
+        "redis_us_per_task": per_task_us(after.cpu_s - before.cpu_s, done),
+        "shard_us_per_task": per_task_us(spent, done),
+        "aof_bytes_per_task": round((after.aof_bytes - before.aof_bytes) / max(done, 1)),
+        "samples": len(samples.pickup_s),
+        "samples_pruned_unseen": samples.waiting,
+        "peak_rss_mib": crew.peak_rss_mib(),
+    }
+
+
+async def _until_nothing_is_left(reader: PartitionReader) -> None:
+    """Return when all is done, or after a minute: what is left then stands in the report."""
+    deadline = time.monotonic() + DRAIN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not reader.count("PENDING", "RUNNING"):
+            return
+        await asyncio.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def _collecting(samples: Samples) -> AsyncIterator[None]:
+    """Look at the samples twice a second meanwhile, before they are pruned."""
+
+    async def collect() -> None:
+        while True:
+            await asyncio.sleep(COLLECT_S)
+            await samples.collect()
+
+    collecting = asyncio.create_task(collect())
+    try:
+        yield
+    finally:
+        collecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await collecting

@@ -1,0 +1,218 @@
+"""``pickup``: how long from the call of submit until the handler starts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import uvloop
+
+from loadtest import floor
+from loadtest.cells import Cell
+from loadtest.figures import Figure, percentiles_ms
+from loadtest.measure import machine
+from loadtest.options import Options
+from loadtest.pacing import paced
+from loadtest.partitions import PartitionReader
+from loadtest.preload import preload
+from loadtest.probe import ServerProbe
+from loadtest.report import Report, Run, Yardstick, medians
+from loadtest.samples import Samples
+from loadtest.scripts import ScriptWindow
+from loadtest.servers import ServerAddress, server
+from loadtest.system import conditions, environment, settings
+from loadtest.workers import Workers, workers
+from loadtest.workload import BUSY_TYPE, NAMESPACE, PARTITIONS, PAYLOAD_BODY, PICKUP_TYPE
+from shoal import Shoal
+from shoal.broker.broker import Broker
+
+KEPT: Final = 2_000_000
+WORKLOAD: Final = "one type, whose handler tells when it began"
+SETTLE_S: Final = 3.0
+IDLE_WATCH_S: Final = 3.0
+COLLECT_S: Final = 30.0
+PINGS: Final = 1000
+WINDOW_S: Final = 2.0
+IDLE_TASKS: Final = 500
+IDLE_GAP_S: Final = 0.02
+BUSY_RATE: Final = 1000
+BUSY_TASKS: Final = 10_000
+BACKLOG: Final = 100_000
+CRITICAL_RATE: Final = 50
+CRITICAL_TASKS: Final = 1000
+ABOUT_FLOOR: Final = "PING from the same client on the idle server: a round trip without any work"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A running system with its client.
+
+    Attributes:
+        tasks: How many tasks were asked for; ``None`` = the cell's own default.
+    """
+
+    app: Shoal
+    broker: Broker
+    crew: Workers
+    address: ServerAddress
+    tasks: int | None
+
+
+async def _idle(scene: Scene) -> dict[str, Figure]:
+    """One task a time, with pauses, on a system that has nothing else to do."""
+    samples, submit_s = Samples(scene.broker), []
+    tasks = scene.tasks or IDLE_TASKS
+    for _ in range(tasks):
+        sent_s, began = time.time(), time.perf_counter()
+        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY)
+        samples.sent(task.id, sent_s)
+        submit_s.append(time.perf_counter() - began)
+        # Not in step with any timer of the workers.
+        await asyncio.sleep(random.uniform(0.5, 1.5) * IDLE_GAP_S)
+    return {"tasks": tasks, **await _figures(samples, submit_s)}
+
+
+async def _hundred_idle(scene: Scene) -> dict[str, Figure]:
+    """A hundred workers with next to nothing to do share a thousand tasks a second."""
+    idle = await _idle_cpu(scene)
+    samples, submit_s = Samples(scene.broker), []
+
+    async def send(_: int) -> None:
+        sent_s, began = time.time(), time.perf_counter()
+        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY)
+        samples.sent(task.id, sent_s)
+        submit_s.append(time.perf_counter() - began)
+
+    tasks = scene.tasks or BUSY_TASKS
+    sending = await paced(BUSY_RATE, tasks, send)
+    figures = await _figures(samples, submit_s)
+    counted = await _claims_per_task(scene, send)
+    return {
+        "tasks": tasks,
+        "tasks_per_s": round(tasks / sending.seconds, 1),
+        **figures,
+        **counted,
+        **idle,
+    }
+
+
+async def _critical(scene: Scene) -> dict[str, Figure]:
+    """CRITICAL tasks while every slot is busy with 10 ms tasks of a long LOW backlog."""
+    samples, submit_s = Samples(scene.broker), []
+
+    async def send(_: int) -> None:
+        sent_s, began = time.time(), time.perf_counter()
+        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY, priority="CRITICAL")
+        samples.sent(task.id, sent_s)
+        submit_s.append(time.perf_counter() - began)
+
+    await paced(CRITICAL_RATE, CRITICAL_TASKS, send)
+    reader = PartitionReader(scene.address.url, NAMESPACE, PARTITIONS)
+    left = reader.count("PENDING")
+    reader.close()
+    if not left:
+        raise RuntimeError("the LOW backlog was gone before the end: ask for more --tasks")
+    return {
+        "tasks": CRITICAL_TASKS,
+        "low_backlog": scene.tasks or BACKLOG,
+        "low_left": left,
+        **await _figures(samples, submit_s),
+    }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A cell: its workers, what happens in it, and whether a LOW backlog waits beforehand."""
+
+    cell: Cell
+    play: Callable[[Scene], Awaitable[dict[str, Figure]]]
+    has_backlog: bool = False
+
+
+CELLS: Final[Mapping[str, Setting]] = {
+    "idle": Setting(Cell(1, 10), _idle),
+    "100idle": Setting(Cell(100, 10), _hundred_idle),
+    "critical": Setting(Cell(4, 10), _critical, has_backlog=True),
+}
+
+
+def run(options: Options) -> Report:
+    """Measure every wanted cell, each on an empty server with workers of its own.
+
+    ``--tasks`` is the number of tasks; for ``critical`` that of the LOW backlog.
+    """
+    samples: list[Run] = []
+    pings: list[Run] = []
+    with server(options.server) as address, ServerProbe(address.url) as probe:
+        about, set_differently = machine(probe.version()), conditions(address, KEPT, WORKLOAD)
+    for number in range(options.runs):
+        for name, setting in CELLS.items():
+            if options.wants(name):
+                options.say(f"pickup {name}, run {number + 1} of {options.runs}")
+                with server(options.server) as address:
+                    found, ping = uvloop.run(_measure(address, name, setting, options.tasks))
+                samples.append(found)
+                pings.append(ping)
+    yardsticks = [Yardstick("floor", ABOUT_FLOOR, medians(pings))]
+    return Report("pickup", about, set_differently, medians(samples), yardsticks)
+
+
+async def _measure(
+    address: ServerAddress, name: str, setting: Setting, tasks: int | None
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    env = environment(address, KEPT)
+    with ServerProbe(address.url) as probe:
+        probe.erase(NAMESPACE)
+        try:
+            round_trips = await floor.ping_s(address.url, PINGS)
+            async with Shoal(settings(env)) as app:
+                broker = await app.broker()
+                if setting.has_backlog:
+                    await preload(broker, tasks or BACKLOG, [BUSY_TYPE], [0])
+                async with workers(broker, setting.cell, env) as crew:
+                    await asyncio.sleep(SETTLE_S)
+                    figures = await setting.play(Scene(app, broker, crew, address, tasks))
+        finally:
+            if not address.is_own:
+                probe.erase(NAMESPACE)
+    shape = {"shards": setting.cell.shards, "concurrency": setting.cell.concurrency}
+    return {"name": name, **shape, **figures}, {"name": name, **percentiles_ms(round_trips)}
+
+
+async def _figures(samples: Samples, submit_s: list[float]) -> dict[str, Figure]:
+    await samples.collect_all(COLLECT_S)
+    if samples.waiting:
+        raise RuntimeError(f"{samples.waiting} tasks had not ended {COLLECT_S:.0f} s later")
+    return {
+        **percentiles_ms(samples.pickup_s),
+        **percentiles_ms(samples.recorded_s, "recorded_"),
+        **percentiles_ms(submit_s, "submit_"),
+    }
+
+
+async def _idle_cpu(scene: Scene) -> dict[str, Figure]:
+    """What the waiting itself costs, in percent of one core, all shards together."""
+    with ServerProbe(scene.address.url) as probe:
+        before, cpu = probe.read(), scene.crew.cpu_s()
+        await asyncio.sleep(IDLE_WATCH_S)
+        after, spent = probe.read(), scene.crew.cpu_s() - cpu
+    return {
+        "idle_redis_cpu_percent": round((after.cpu_s - before.cpu_s) / IDLE_WATCH_S * 100, 1),
+        "idle_shards_cpu_percent": round(spent / IDLE_WATCH_S * 100, 1),
+    }
+
+
+async def _claims_per_task(
+    scene: Scene, send: Callable[[int], Awaitable[None]]
+) -> dict[str, Figure]:
+    """The same load for two more seconds, with every script call counted, polls of the idle too."""
+    tasks = int(WINDOW_S * BUSY_RATE)
+    window = ScriptWindow(scene.address.url)
+    window.open()
+    await paced(BUSY_RATE, tasks, send)
+    _, uses = window.close()
+    return {f"{verb}_calls_per_task": round(use.calls / tasks, 2) for verb, use in uses.items()}
