@@ -8,7 +8,7 @@ from shoal.model.priority import Priority
 
 
 @given(st.sampled_from(Priority), st.booleans())
-def test_every_spelling_is_read(level: Priority, lower: bool) -> None:  # noqa: FBT001 - drawn
+def test_every_spelling_is_read(level: Priority, lower: bool) -> None:
     """A name in any case, a number and a number as text all give the level."""
     name = level.name.lower() if lower else level.name
     for spelling in (name, f" {name} ", level.value, str(level.value), level):

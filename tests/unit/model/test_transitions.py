@@ -65,7 +65,7 @@ def test_every_state_that_is_not_terminal_can_end() -> None:
 def test_moves_are_allowed_by_the_table_alone(
     origin: State,
     target: State,
-    allowed: bool,  # noqa: FBT001 - a parameter of the test
+    allowed: bool,
 ) -> None:
     """is_allowed answers what the table says."""
     assert is_allowed(origin, target) is allowed
