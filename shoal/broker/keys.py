@@ -1,0 +1,148 @@
+"""The names of all keys: one function each, all of a partition inside one hash tag."""
+
+import hashlib
+
+from shoal.model.partition import hash_tag, slot_of
+
+#: The consumer group of every task stream.
+GROUP = "shoal"
+#: The consumer under which handed-back entries wait, before all others.
+RETURNED = "returned"
+
+
+def workers(namespace: str) -> str:
+    """The zset of live workers by their last heartbeat; the registry's other keys stand beside it."""
+    return f"{{{namespace}}}:workers"
+
+
+def worker(namespace: str, name: str) -> str:
+    """The hash of one worker's record."""
+    return f"{{{namespace}}}:worker:{name}"
+
+
+def settings(namespace: str) -> str:
+    """The hash of what all processes of a namespace agree on."""
+    return f"{{{namespace}}}:settings"
+
+
+def meta(namespace: str) -> str:
+    """The hash of the schema's versions."""
+    return f"{{{namespace}}}:meta"
+
+
+def stream_name(queue: str, priority: int, *, isolated: bool = False) -> str:
+    """A stream's name inside its partition, as tokens and counters carry it."""
+    return f"{queue}:{priority}:isolated" if isolated else f"{queue}:{priority}"
+
+
+def unique_digest(key: str) -> str:
+    """What stands in a key name for a unique key of any length and form."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class PartitionKeys:
+    """The keys of one partition of a namespace."""
+
+    __slots__ = ("number", "prefix", "slot")
+
+    def __init__(self, namespace: str, number: int) -> None:
+        self.number = number
+        self.prefix = f"{{{hash_tag(namespace, number)}}}:"
+        self.slot = slot_of(self.prefix)
+
+    @property
+    def marker(self) -> str:
+        """KEYS[1] of every script; without it the partition does not exist."""
+        return self.prefix + "partition"
+
+    @property
+    def partition_paused(self) -> str:
+        """Since when every script of the partition refuses to work."""
+        return self.prefix + "partition_paused"
+
+    def stream(self, name: str) -> str:
+        """A stream of entries by its name, see :func:`stream_name`."""
+        return f"{self.prefix}stream:{name}"
+
+    def task(self, task_id: str) -> str:
+        """A task's hash."""
+        return f"{self.prefix}task:{task_id}"
+
+    def done(self, type: str | None = None) -> str:
+        """The journal of COMPLETED, of all types or of one."""
+        return f"{self.prefix}done:{type}" if type else self.prefix + "done"
+
+    def index(self, state: str, type: str | None = None) -> str:
+        """The zset of a state, of all types or of one."""
+        return f"{self.prefix}index:{state}:{type}" if type else f"{self.prefix}index:{state}"
+
+    @property
+    def scheduled(self) -> str:
+        """The zset of ids by due time in ms."""
+        return self.prefix + "scheduled"
+
+    @property
+    def ready(self) -> str:
+        """The hash of ready entries by stream."""
+        return self.prefix + "ready"
+
+    @property
+    def counts(self) -> str:
+        """The hash of exact numbers by state, and by state and type."""
+        return self.prefix + "counts"
+
+    @property
+    def stats(self) -> str:
+        """The hash of counters that only rise."""
+        return self.prefix + "stats"
+
+    @property
+    def events(self) -> str:
+        """The capped stream of what happened, one packed entry a script call."""
+        return self.prefix + "events"
+
+    def sleepers(self, queue: str = "*") -> str:
+        """The zset of idle incarnations by the time they wake by themselves."""
+        return f"{self.prefix}sleepers:{queue}"
+
+    @property
+    def beats(self) -> str:
+        """The zset of incarnations by their last contact with this partition."""
+        return self.prefix + "beats"
+
+    @property
+    def contact(self) -> str:
+        """The last time any worker was in contact, in ms."""
+        return self.prefix + "contact"
+
+    @property
+    def grace_until(self) -> str:
+        """Before this time (ms) nothing is recovered."""
+        return self.prefix + "grace_until"
+
+    def claimed(self, incarnation: str) -> str:
+        """An incarnation's last call number and tokens, or ``dead``."""
+        return f"{self.prefix}claimed:{incarnation}"
+
+    @property
+    def paused(self) -> str:
+        """The set of paused queues."""
+        return self.prefix + "paused"
+
+    @property
+    def queues(self) -> str:
+        """The set of queues that have their streams and groups here."""
+        return self.prefix + "queues"
+
+    def unique(self, digest: str) -> str:
+        """The id that holds a unique key."""
+        return f"{self.prefix}unique:{digest}"
+
+    def signal_channel(self, incarnation: str) -> str:
+        """Where one incarnation hears of this partition."""
+        return f"{self.prefix}signal:{incarnation}"
+
+    @property
+    def urgent_channel(self) -> str:
+        """Where every shard hears of HIGH and CRITICAL work that was not there before."""
+        return self.prefix + "urgent"

@@ -1,0 +1,93 @@
+-- lib_ready: how a task becomes ready (make_ready) and how a sleeping worker hears of it.
+local woken = {}
+
+local function queue_of(stream)
+  return match(stream, '^([^:]+):')
+end
+
+-- Wakes at most n sleepers of a queue, each on its own channel; one that nobody hears is passed over.
+local function wake(queue, n, hops)
+  if n > 8 then n = 8 end
+  local tries, pops = 8, 64
+  local keys = { P .. 'sleepers:' .. queue, P .. 'sleepers:*' }
+  for k = 1, 2 do
+    while n > 0 and tries > 0 and pops > 0 do
+      local popped = call('ZPOPMIN', keys[k])
+      if not popped[1] then break end
+      pops = pops - 1
+      if tonumber(popped[2]) > NOW then
+        tries = tries - 1
+        if call('SPUBLISH', P .. 'signal:' .. popped[1], 'wake ' .. queue .. ' ' .. hops) > 0 then n = n - 1 end
+      end
+    end
+  end
+end
+
+-- The group must exist before the first entry can be claimed; SADD tells the first use of a queue.
+local known_queues = {}
+local function ensure_queue(queue)
+  if known_queues[queue] then return end
+  known_queues[queue] = true
+  if call('SADD', P .. 'queues', queue) == 1 then
+    for priority = 0, 3 do
+      local key = P .. 'stream:' .. queue .. ':' .. priority
+      redis.pcall('XGROUP', 'CREATE', key, GROUP, '0', 'MKSTREAM')
+      redis.pcall('XGROUP', 'CREATE', key .. ':isolated', GROUP, '0', 'MKSTREAM')
+    end
+  end
+end
+
+-- Adds the entry and notes the counters; the caller writes `entry` into the hash. Returns <stream>/<entry id>.
+local function make_ready(id, typ, stream)
+  local queue = queue_of(stream)
+  ensure_queue(queue)
+  local entry = call('XADD', P .. 'stream:' .. stream, '*', 'i', id, 'y', typ)
+  bump(ready, stream, 1)
+  bump(woken, queue, 1)
+  return stream .. '/' .. entry
+end
+
+-- Notes that n running entries of a stream went back to the consumer `returned`.
+local function note_returned(stream, n)
+  bump(ready, stream, n)
+  bump(ready, stream .. ':returned', n)
+  bump(woken, queue_of(stream), n)
+end
+
+-- Writes `ready` and tells every shard of urgent work that was not there before.
+local function flush_ready(known)
+  local old = apply(P .. 'ready', ready, known, true)
+  for stream, by in pairs(ready) do
+    if by > 0 and (tonumber(old[stream] or nil) or 0) <= 0 then
+      local priority = tonumber(match(stream, '^[^:]+:(%d)$'))
+      if priority and priority >= 2 then call('SPUBLISH', P .. 'urgent', priority) end
+    end
+  end
+end
+
+-- Writes `ready` and wakes sleepers; `taken` of the newly ready the caller takes itself. Call once, last.
+local function finish_ready(known, taken)
+  flush_ready(known)
+  for queue, n in pairs(woken) do
+    local left = n - (taken or 0)
+    if left > 0 then wake(queue, left, 0) end
+  end
+end
+
+-- A new due time: the first sleeper is woken when it would sleep past it, so that somebody promotes in time.
+local function wake_for_due(due)
+  for _, key in ipairs({ P .. 'sleepers:*' }) do
+    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if first[1] then
+      if tonumber(first[2]) > due then wake('*', 1, 0) end
+      return
+    end
+  end
+  for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
+    local first = call('ZRANGE', P .. 'sleepers:' .. queue, 0, 0, 'WITHSCORES')
+    if first[1] then
+      if tonumber(first[2]) > due then wake(queue, 1, 0) end
+      return
+    end
+  end
+end

@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- prune: retention by age and count, and the event log; one bounded slice a call.
+--   KEYS[1]  the partition's marker
+--   ARGV     COMPLETED tasks to keep (-1 = no bound), age ms, tombstone ms, events to keep ms
+-- Returns  {completed, cancelled, dead removed, 1 when there is more}
+-- Changes  what ended long enough ago goes: hashes, journals, indexes, counters.
+-- May be repeated.
+--# include lib_base lib_counters lib_tasks_read lib_tasks lib_prune
+local keep, age, tombstone, events = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local more = 0
+local old = NOW - math.max(age, tombstone)
+
+local completed, stands = prune_done(256, 256, old)
+if stands then more = 1 end
+if completed == 0 and keep >= 0 then
+  local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) - keep
+  if excess > 0 then
+    completed, stands = prune_done(256, excess, NOW - tombstone)
+    if stands and excess > completed then more = 1 end
+  end
+end
+
+local function prune_index(state)
+  local ids = call('ZRANGE', P .. 'index:' .. state, '-inf', old, 'BYSCORE', 'LIMIT', 0, 100)
+  for k = 1, #ids do
+    local key = P .. 'task:' .. ids[k]
+    local h = call('HMGET', key, 'type', 'state', 'fingerprint')
+    if h[2] == state then
+      index_remove(state, h[1], ids[k])
+      if h[3] then call('ZREM', P .. 'index:DEAD:by:' .. h[3], ids[k]) end
+      if call('UNLINK', key) == 1 then move(h[1], state, nil, 1) end
+    else
+      call('ZREM', P .. 'index:' .. state, ids[k])
+    end
+  end
+  if #ids == 100 then more = 1 end
+  return #ids
+end
+local cancelled, dead = prune_index('CANCELLED'), prune_index('DEAD')
+
+apply(P .. 'counts', counts)
+call('XTRIM', P .. 'events', 'MINID', '~', NOW - events)
+return { completed, cancelled, dead, more }

@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- resume: allow claims again and wake sleepers for what waited.
+--   KEYS[1]  the partition's marker
+--   ARGV     target (<queue> | <queue>:<priority> | *)
+-- Returns  1 when it was paused before
+-- Changes  `paused`, the sleepers. May be repeated.
+--# include lib_base lib_counters lib_ready
+local removed = call('SREM', P .. 'paused', ARGV[1])
+local flat = call('HGETALL', P .. 'ready')
+for k = 1, #flat, 2 do
+  local queue, rest = match(flat[k], '^([^:]+):%d(.*)$')
+  if rest == '' and (ARGV[1] == '*' or ARGV[1] == queue or ARGV[1] == flat[k]) then
+    woken[queue] = (woken[queue] or 0) + tonumber(flat[k + 1])
+  end
+end
+finish_ready()
+return removed

@@ -1,0 +1,18 @@
+#!lua flags=allow-oom
+-- worker_beat: one heartbeat; also says what is wished of the worker.
+--   KEYS[1]  {ns}:workers
+--   ARGV     name, incarnation, record (JSON), lifetime s
+-- Returns  {'ok', desired state or '', settings epoch or ''} | {'taken', incarnation}
+-- Changes  the record and its stamp. May be repeated.
+local P = string.sub(KEYS[1], 1, -8)
+local name, me = ARGV[1], ARGV[2]
+local T = redis.call('TIME')
+local now = T[1] * 1000 + math.floor(T[2] / 1000)
+local key = P .. 'worker:' .. name
+local h = redis.call('HMGET', key, 'incarnation', 'desired')
+if h[1] and h[1] ~= me then return { 'taken', h[1] } end
+redis.call('HSET', key, 'incarnation', me, 'record', ARGV[3], 'beat', now)
+redis.call('HSETNX', key, 'started', now)
+redis.call('EXPIRE', key, ARGV[4])
+redis.call('ZADD', KEYS[1], now, name)
+return { 'ok', h[2] or '', redis.call('HGET', P .. 'settings', 'epoch') or '' }

@@ -1,0 +1,165 @@
+"""The registry of live workers: who beats, what is wished of them, and who has a name."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+import msgspec
+
+from shoal.broker import keys
+from shoal.broker.broker import Broker
+from shoal.broker.resilience import error_for
+from shoal.broker.scripts import script
+from shoal.errors import BrokerUnavailable, ExitStatus, StartupError
+from shoal.model.identity import Incarnation
+from shoal.model.partition import slot_of
+from shoal.model.worker import WorkerRecord
+
+log = logging.getLogger("shoal.broker")
+
+#: How long a worker's record stays after its last heartbeat, in seconds.
+RECORD_LIFETIME_S = 3600
+#: A worker is lost when it missed so many heartbeats.
+MISSED_HEARTBEATS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a heartbeat's reply says.
+
+    Attributes:
+        desired: ``paused``, ``shutdown`` or empty.
+        epoch: Of the namespace's settings; 0 = unknown.
+        taken_by: Another incarnation has this worker's name now; empty = nobody.
+    """
+
+    desired: str
+    epoch: int
+    taken_by: str
+
+
+class Registry:
+    """Reads and writes the workers' records of a namespace.
+
+    Args:
+        broker: Its connection is shared.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._key = keys.workers(broker.settings.namespace)
+        self._slot = slot_of(self._key)
+        self._missed_ms = round(broker.settings.worker.heartbeat_s * MISSED_HEARTBEATS * 1000)
+
+    async def beat(self, record: WorkerRecord) -> Wish:
+        """One heartbeat.
+
+        Raises:
+            BrokerUnavailable: Redis is away; the next one will do.
+        """
+        incarnation = Incarnation.parse(record.incarnation)
+        reply = await self._run(
+            "worker_beat",
+            incarnation.name,
+            record.incarnation,
+            msgspec.json.encode(record),
+            RECORD_LIFETIME_S,
+        )
+        if reply[0] == b"taken":
+            return Wish("", 0, reply[1].decode())
+        return Wish(reply[1].decode(), int(reply[2] or 0), "")
+
+    async def leave(self, incarnation: str, cause: str) -> None:
+        """Say that a worker is gone: ``shutdown``, ``lost`` or ``crashed``. Its record stays an hour."""
+        name = Incarnation.parse(incarnation).name
+        await self._run("worker_leave", name, incarnation, cause, RECORD_LIFETIME_S)
+
+    async def live(self) -> list[WorkerRecord]:
+        """The records of all live workers, by name; who missed three heartbeats leaves as lost."""
+        rows = await self._live(with_records=True)
+        records = []
+        for name, incarnation, beat, raw, _ in rows:
+            try:
+                records.append(msgspec.json.decode(raw, type=WorkerRecord))
+            except msgspec.MsgspecError:
+                log.warning(
+                    "the record of worker %s (%s, %s) can't be read", name, incarnation, beat
+                )
+        return sorted(records, key=lambda record: record.id)
+
+    async def live_names(self) -> list[str]:
+        """The names of all live workers, sorted; cheaper than :meth:`live`."""
+        return sorted(row[0].decode() for row in await self._live(with_records=False))
+
+    async def take_name(self, record: WorkerRecord, replaces: str | None = None) -> str | None:
+        """Take this worker's name; at a start, before anything is claimed.
+
+        Another incarnation that still beats is watched for one heartbeat and a second.
+
+        Args:
+            record: The new worker's; its ``incarnation`` takes the name.
+            replaces: The incarnation that is known to be dead.
+
+        Returns:
+            The former incarnation whose tasks must be released now, or ``None``.
+
+        Raises:
+            StartupError: A live worker has the name (``worker_id_taken``).
+            BrokerUnavailable: Redis is away.
+        """
+        me = Incarnation.parse(record.incarnation)
+        raw = msgspec.json.encode(record)
+        seen = ""
+        stale_ms = 15_000
+        while True:
+            reply = await self._run(
+                "worker_register",
+                me.name,
+                record.incarnation,
+                raw,
+                replaces or "",
+                seen,
+                RECORD_LIFETIME_S,
+            )
+            if reply[0] == b"ok":
+                return reply[1].decode() or None
+            holder, beat, now = reply[1].decode(), int(reply[2]), int(reply[3])
+            if seen:
+                raise StartupError(
+                    f"the worker id {me.worker_id!r} is taken: {holder} is alive",
+                    "Give each host its own WORKER_ID, or stop the other worker first.",
+                    ExitStatus.WORKER_ID_TAKEN,
+                )
+            if now - beat < stale_ms:
+                log.info(
+                    "%s had a heartbeat %d ms ago: watching whether it lives", holder, now - beat
+                )
+                await asyncio.sleep(self._broker.settings.worker.heartbeat_s + 1)
+            seen = str(beat)
+
+    async def _live(self, *, with_records: bool) -> list[tuple[bytes, bytes, bytes, bytes, bytes]]:
+        reply = await self._run(
+            "worker_live", self._missed_ms, RECORD_LIFETIME_S, int(with_records)
+        )
+        fields = iter(reply[1:])
+        return list(zip(fields, fields, fields, fields, fields, strict=True))
+
+    async def _run(self, verb: str, *arguments: bytes | str | int) -> Any:
+        node = self._broker.topology.node_of(self._slot)
+        await node.connected()
+        wanted = script(verb)
+        for attempt in range(3):
+            reply = await node.call("EVALSHA", wanted.sha, 1, self._key, *arguments)
+            if not isinstance(reply, hiredis.ReplyError):
+                return reply
+            if attempt < 2 and "NOSCRIPT" in str(reply):
+                await node.call("SCRIPT", "LOAD", wanted.source)
+            elif attempt < 2 and "MOVED" in str(reply):
+                await self._broker.topology.refresh()
+                node = self._broker.topology.node_of(self._slot)
+                await node.connected()
+            else:
+                raise error_for(str(reply))
+        raise BrokerUnavailable("the registry can't be reached")

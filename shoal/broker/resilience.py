@@ -1,0 +1,85 @@
+"""Redis' errors by one table, and the backoff between tries."""
+
+import random
+from enum import Enum
+
+from shoal.errors import BrokerError, BrokerUnavailable, MemoryFull, PartitionPaused, ShoalError
+
+
+class ErrorKind(Enum):
+    """What can be done about an error reply."""
+
+    #: Redis is away or can't serve now: back off, try again for ever.
+    UNAVAILABLE = "unavailable"
+    #: Something on our side or in the topology is repaired, then the call is repeated once.
+    REPAIRABLE = "repairable"
+    #: Repeating the same call would fail the same way.
+    FATAL = "fatal"
+
+
+#: By the first word of the reply. NOSCRIPT and its like mean that nothing was done.
+_KINDS = {
+    **dict.fromkeys(
+        (
+            "LOADING", "READONLY", "MISCONF", "OOM", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "ASK",
+            "MASTERDOWN", "BUSY", "UNKILLABLE",
+        ),
+        ErrorKind.UNAVAILABLE,
+    ),
+    **dict.fromkeys(("NOSCRIPT", "NOGROUP", "MOVED"), ErrorKind.REPAIRABLE),
+}  # fmt: skip
+
+
+def kind_of(text: str) -> ErrorKind:
+    """Classify an error reply by its text.
+
+    An error raised inside a script may carry the word further in (``... -NOGROUP ...``), so the
+    whole text is searched when its first word says nothing.
+    """
+    word = text.split(" ", 1)[0].lstrip("-")
+    if word in _KINDS:
+        return _KINDS[word]
+    for known, kind in _KINDS.items():
+        if f"{known} " in text:
+            return kind
+    return ErrorKind.FATAL
+
+
+def error_for(text: str, partition: int | None = None) -> ShoalError:
+    """The exception for an error reply that no repair has mended."""
+    if text.startswith("paused"):
+        return PartitionPaused(f"partition {partition} is paused", partition=partition)
+    if text.startswith(("OOM", "-OOM")):
+        return MemoryFull()
+    if kind_of(text) is ErrorKind.FATAL:
+        return BrokerError(f"Redis refused the call: {text[:500]}")
+    return BrokerUnavailable(f"Redis can't serve now: {text[:500]}")
+
+
+class Backoff:
+    """Exponential backoff with full jitter.
+
+    Args:
+        first_s: The bound of the first delay.
+        limit_s: The bound of every later one.
+    """
+
+    __slots__ = ("_bound_s", "_first_s", "_limit_s", "_rng")
+
+    def __init__(
+        self, first_s: float = 0.05, limit_s: float = 1.0, rng: random.Random | None = None
+    ) -> None:
+        self._first_s = first_s
+        self._limit_s = limit_s
+        self._bound_s = first_s
+        self._rng = rng or random.Random()
+
+    def next_s(self) -> float:
+        """The next delay in seconds, at random below a bound that doubles up to its limit."""
+        delay = self._rng.uniform(0, self._bound_s)
+        self._bound_s = min(self._bound_s * 2, self._limit_s)
+        return delay
+
+    def reset(self) -> None:
+        """Begin again after a success."""
+        self._bound_s = self._first_s

@@ -1,0 +1,305 @@
+"""The broker without an event loop: for the renew thread, and for children that only release.
+
+Blocking, on connections of its own, so that whatever user code does to the loop does not touch it.
+"""
+
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import hiredis
+
+from shoal.broker import keys
+from shoal.broker.address import Address, parse_url
+from shoal.broker.calls import MAX_TASKS, Call, Calls
+from shoal.broker.keys import PartitionKeys
+from shoal.broker.resilience import ErrorKind, error_for, kind_of
+from shoal.broker.results import Released, Renewed
+from shoal.broker.topology import parse_slots
+from shoal.config import Settings
+from shoal.errors import BrokerUnavailable, ShoalError
+from shoal.model.partition import slot_of
+
+T = TypeVar("T")
+
+
+class _Link:
+    """One blocking connection: a batch of commands out, as many replies in."""
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._reader = hiredis.Reader(replyError=hiredis.ReplyError)
+        try:
+            if address.path:
+                self._socket = socket.socket(socket.AF_UNIX)
+                self._socket.settimeout(timeout_s)
+                self._socket.connect(address.path)
+            else:
+                self._socket = socket.create_connection((address.host, address.port), timeout_s)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            context = address.ssl_context()
+            if context is not None:
+                self._socket = context.wrap_socket(self._socket, server_hostname=address.host)
+        except OSError as error:
+            raise BrokerUnavailable(f"can't connect to Redis at {address}: {error}") from None
+        login: list[tuple[Any, ...]] = []
+        if address.password:
+            user = (address.username,) if address.username else ()
+            login.append(("AUTH", *user, address.password))
+        if address.db:
+            login.append(("SELECT", address.db))
+        for reply in self.batch(login):
+            if isinstance(reply, hiredis.ReplyError):
+                raise BrokerUnavailable(f"Redis at {address} refuses the connection: {reply}")
+
+    def batch(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        try:
+            self._socket.sendall(b"".join(hiredis.pack_command(command) for command in commands))
+            replies: list[Any] = []
+            while len(replies) < len(commands):
+                reply = self._reader.gets()
+                if reply is not False:
+                    replies.append(reply)
+                    continue
+                data = self._socket.recv(65536)
+                if not data:
+                    raise BrokerUnavailable("Redis closed the connection", outcome_unknown=True)
+                self._reader.feed(data)
+        except OSError as error:
+            raise BrokerUnavailable(
+                f"no answer from Redis: {error}", outcome_unknown=True
+            ) from None
+        return replies
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class SyncBroker:
+    """Renewals and releases by blocking calls. Connects when first used; not for two threads at once.
+
+    Args:
+        settings: Where Redis is, the namespace and the lease.
+        partitions: How many there are; ``None`` reads it from the namespace when first needed.
+    """
+
+    def __init__(self, settings: Settings, partitions: int | None = None) -> None:
+        self._settings = settings
+        self._seed, self._cluster = parse_url(settings.redis)
+        self._links: dict[str, _Link] = {}
+        self._slots: list[tuple[int, int, Address]] = []
+        self._partitions = partitions
+        self._keys: list[PartitionKeys] = []
+        self._calls: Calls | None = None
+        self._rotation = 0
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the namespace has.
+
+        Raises:
+            BrokerUnavailable: It had to be read, and Redis did not answer.
+        """
+        if self._partitions is None:
+            key = keys.settings(self._settings.namespace)
+            link = self._link(self._address(slot_of(key)))
+            (reply,) = self._batch(link, [("HGET", key, "serve")])
+            self._partitions = int(reply) if reply else self._settings.partitions
+        return self._partitions
+
+    def renew(
+        self,
+        items: Mapping[int, Sequence[tuple[bytes, bytes]]],
+        incarnation: str,
+        touch: Iterable[int] = (),
+    ) -> dict[int, Renewed]:
+        """Renew the leases of ``(id, token)`` by partition, and be in contact with more partitions.
+
+        One round trip a server. Renewals of more than 256 claims go out in several calls. A partition
+        that is paused or away is left out of the answer.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer; leases stand as they were.
+        """
+        calls = self._ready_calls()
+        self._rotation += 1
+        sent: list[Call[Renewed]] = []
+        for partition in sorted({*items, *touch}):
+            claims = items.get(partition, ())
+            for at in range(0, max(len(claims), 1), MAX_TASKS):
+                part = claims[at : at + MAX_TASKS]
+                sent.append(calls.renew(partition, incarnation, part, self._rotation))
+        out: dict[int, Renewed] = {}
+        refused: ShoalError | None = None
+        replies: Sequence[Renewed | ShoalError] = self.run(sent)
+        for call, reply in zip(sent, replies, strict=True):
+            if isinstance(reply, ShoalError):
+                refused = reply
+                continue
+            before = out.get(call.partition)
+            if before is not None and reply.status == "ok" == before.status:
+                reply = Renewed(
+                    "ok",
+                    before.lost + reply.lost,
+                    before.cancel_requested + reply.cancel_requested,
+                    before.unknown + reply.unknown,
+                )
+            out[call.partition] = reply
+        if refused is not None and not out:
+            raise refused
+        listed = {token for claims in items.values() for _, token in claims}
+        return {
+            partition: reply._replace(
+                unknown=[claim for claim in reply.unknown if claim.token not in listed]
+            )
+            for partition, reply in out.items()
+        }
+
+    def release(
+        self, incarnation: str, reason: str, partitions: Iterable[int] | None = None
+    ) -> int:
+        """Hand back all that an incarnation has, in every partition; returns how many tasks.
+
+        Args:
+            incarnation: Whose; it counts as dead from now on.
+            reason: ``killed`` or ``lost`` count as a recovery, ``drained`` and ``retired`` do not.
+            partitions: Only these; ``None`` = all.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer; repeat it, what is done stays done.
+            PartitionPaused: A partition is paused; the others are done. Repeat it later.
+        """
+        calls = self._ready_calls()
+        left = list(range(self.partitions) if partitions is None else partitions)
+        total = 0
+        refused: ShoalError | None = None
+        while left:
+            replies = self.run(
+                [calls.release(partition, incarnation, reason) for partition in left]
+            )
+            again: list[int] = []
+            for partition, reply in zip(left, replies, strict=True):
+                if isinstance(reply, Released):
+                    total += reply.released
+                    if not reply.done:
+                        again.append(partition)
+                else:
+                    refused = reply
+            left = again
+        if refused is not None:
+            raise refused
+        return total
+
+    def ping(self) -> float:
+        """The round trip of one PING in seconds.
+
+        Raises:
+            BrokerUnavailable: No answer in time.
+        """
+        link = self._link(self._address(0))
+        start = time.perf_counter()
+        self._batch(link, [("PING",)])
+        return time.perf_counter() - start
+
+    def run(self, calls: Sequence[Call[T]]) -> Sequence[T | ShoalError]:
+        """Send calls, one round trip a server; repairs and repeats what can be. An error stands in its place.
+
+        Raises:
+            BrokerUnavailable: A server did not answer; then no outcome is known.
+        """
+        replies = self._send(calls)
+        for _ in range(3):
+            again = [k for k, reply in enumerate(replies) if self._repaired(calls[k], reply)]
+            if not again:
+                break
+            for k, reply in zip(again, self._send([calls[k] for k in again]), strict=True):
+                replies[k] = reply
+        out: list[T | ShoalError] = []
+        for call, reply in zip(calls, replies, strict=True):
+            text = _refusal(reply)
+            out.append(call.decode(reply) if text is None else error_for(text, call.partition))
+        return out
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+
+    # -- inside
+
+    def _ready_calls(self) -> Calls:
+        if self._calls is None:
+            n = self.partitions
+            self._keys = [PartitionKeys(self._settings.namespace, k) for k in range(n)]
+            self._calls = Calls(self._settings, n)
+        return self._calls
+
+    def _send(self, calls: Sequence[Call[T]]) -> list[Any]:
+        by_link: dict[int, tuple[_Link, list[int]]] = {}
+        for k, call in enumerate(calls):
+            link = self._link(self._address(self._keys[call.partition].slot))
+            by_link.setdefault(id(link), (link, []))[1].append(k)
+        replies: list[Any] = [None] * len(calls)
+        for link, places in by_link.values():
+            commands = [
+                (
+                    "EVALSHA",
+                    calls[k].script.sha,
+                    1,
+                    self._keys[calls[k].partition].marker,
+                    *calls[k].arguments,
+                )
+                for k in places
+            ]
+            for k, reply in zip(places, self._batch(link, commands), strict=True):
+                replies[k] = reply
+        return replies
+
+    def _repaired(self, call: Call[Any], reply: Any) -> bool:
+        """Whether a refused call may be sent again. Who only renews or releases makes no partition."""
+        text = _refusal(reply)
+        if text is None or kind_of(text) is not ErrorKind.REPAIRABLE:
+            return False
+        if "MOVED" in text:
+            self._slots = []
+            return True
+        if "NOSCRIPT" in text:
+            link = self._link(self._address(self._keys[call.partition].slot))
+            self._batch(link, [("SCRIPT", "LOAD", call.script.source)])
+            return True
+        return False
+
+    def _batch(self, link: _Link, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        try:
+            return link.batch(commands)
+        except BrokerUnavailable:
+            # What was sent on this link may still be answered: it can't be used again.
+            self.close()
+            self._slots = []
+            raise
+
+    def _link(self, address: Address) -> _Link:
+        link = self._links.get(str(address))
+        if link is None:
+            link = self._links[str(address)] = _Link(address, self._settings.redis.timeout_s)
+        return link
+
+    def _address(self, slot: int) -> Address:
+        if not self._cluster:
+            return self._seed
+        if not self._slots:
+            (reply,) = self._batch(self._link(self._seed), [("CLUSTER", "SLOTS")])
+            if isinstance(reply, hiredis.ReplyError):
+                raise BrokerUnavailable(f"{self._seed} is no node of a cluster: {reply}")
+            self._slots = parse_slots(reply, self._seed)
+        for first, last, address in self._slots:
+            if first <= slot <= last:
+                return address
+        raise BrokerUnavailable(f"no master of the cluster has slot {slot}")
+
+
+def _refusal(reply: Any) -> str | None:
+    if isinstance(reply, hiredis.ReplyError):
+        return str(reply)
+    return reply.decode() if reply in (b"no_partition", b"paused") else None
