@@ -12,10 +12,11 @@ from rich.console import Console
 
 from loadtest import drain, endtoend, pickup, submit
 from loadtest.cells import CELLS
+from loadtest.failure import LoadtestError
 from loadtest.options import Options
 from loadtest.report import Report
-from loadtest.servers import BINARIES, ServerNotFound
-from loadtest.workers import WorkersFailed
+from loadtest.servers import BINARIES
+from shoal.errors import ShoalError
 
 
 class Benchmark(NamedTuple):
@@ -40,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0; 1 when the server or the workers could not be started.
     """
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if getattr(parsed, "prototype", None) is not None and "://" in parsed.server:
+        parser.error("--prototype empties its server: it takes an own one, not a URL")
     chosen = BENCHMARKS[parsed.benchmark]
     options = Options(
         server=parsed.server,
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         report = chosen.run(options)
-    except (ServerNotFound, WorkersFailed) as error:
+    except (LoadtestError, ShoalError) as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
     # Written first: a console that cannot print must not lose what took minutes to measure.

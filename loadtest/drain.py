@@ -10,6 +10,7 @@ import uvloop
 
 from loadtest import floor, prototype
 from loadtest.cells import CELLS, Cell
+from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, per_task_us, percentiles_ms, rate
 from loadtest.measure import machine
 from loadtest.options import Options
@@ -35,9 +36,9 @@ def run(options: Options) -> Report:
     """Measure every wanted cell: Shoal, the floor, the prototype, each on an empty server.
 
     Raises:
-        RuntimeError: Tasks were refused, got lost, or none was completed for a minute.
-        ServerNotFound: See :func:`loadtest.servers.server`.
-        WorkersFailed: See :func:`loadtest.workers.workers`.
+        BenchmarkFailed: Tasks were refused, got lost, or none was completed for a minute.
+        ServerNotFound: Its binary is not on this machine.
+        WorkersFailed: The workers did not become ready.
     """
     tasks = options.tasks or DEFAULT_TASKS
     kept = tasks // RETENTION_SHARE
@@ -55,6 +56,7 @@ def run(options: Options) -> Report:
             with server(options.server) as address:
                 filled = floor.fill(address.url, tasks)
                 floors.append({**floor.drain(address.url, cell), **_submit_figures(filled)})
+                floor.erase(address.url)
                 options.say(f"  floor {floors[-1]['tasks_per_s']}/s")
             if options.prototype is not None:
                 with server(options.server) as address:
@@ -122,7 +124,7 @@ async def _drain(
         after, spent = probe.read(), crew.cpu_s() - cpu
         completed = reader.completed_ever()
         if completed != tasks:
-            raise RuntimeError(f"{tasks} tasks were submitted, {completed} have completed")
+            raise BenchmarkFailed(f"{tasks} tasks were submitted, {completed} have completed")
         seconds = (reader.last_done_ms() - first_ms) / 1000
         return {
             "tasks_per_s": rate(tasks, seconds),
@@ -154,7 +156,7 @@ async def _until_drained(
         if now_left != left:
             left, moved = now_left, time.monotonic()
         elif time.monotonic() - moved > STALLED_S:
-            raise RuntimeError(f"nothing has completed for {STALLED_S:.0f} s; {left} are left")
+            raise BenchmarkFailed(f"nothing has completed for {STALLED_S:.0f} s; {left} are left")
         if left < tasks // 2 and not loaded:
             loaded = crew.memory("load")
         if left:
@@ -162,5 +164,5 @@ async def _until_drained(
     if first_ms is None:
         first_ms = reader.first_start_ms(since_ms)
     if first_ms is None:
-        raise RuntimeError("no event tells when the first task started")
+        raise BenchmarkFailed("no event tells when the first task started")
     return first_ms, loaded

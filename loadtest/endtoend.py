@@ -13,6 +13,7 @@ from typing import Final
 import uvloop
 
 from loadtest.cells import CELLS, Cell
+from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, per_task_us, percentiles_ms
 from loadtest.measure import machine
 from loadtest.options import Options
@@ -94,7 +95,7 @@ async def _play(
         answers = await broker.submit(partition, batch)
         submit_s.append(time.perf_counter() - began)
         if any(answer.status != "new" for answer in answers):
-            raise RuntimeError(f"refused: {answers[0].status}")
+            raise BenchmarkFailed(f"refused: {answers[0].status}")
         samples.sent(batch[-1].id, sent_s)
 
     before, cpu, start = probe.read(), crew.cpu_s(), time.monotonic()

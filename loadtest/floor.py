@@ -89,6 +89,12 @@ def drain(url: str, cell: Cell) -> dict[str, Figure]:
     }
 
 
+def erase(url: str) -> None:
+    """Remove the streams from a server that goes on living."""
+    with redis.Redis.from_url(url, protocol=2) as client:
+        client.unlink(*STREAMS)
+
+
 async def ping_s(url: str, count: int) -> list[float]:
     """Seconds of so many round trips that do nothing, one after the other."""
     connection = await _connect(url)

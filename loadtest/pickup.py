@@ -13,6 +13,7 @@ import uvloop
 
 from loadtest import floor
 from loadtest.cells import Cell
+from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, percentiles_ms
 from loadtest.measure import machine
 from loadtest.options import Options
@@ -115,7 +116,7 @@ async def _critical(scene: Scene) -> dict[str, Figure]:
     left = reader.count("PENDING")
     reader.close()
     if not left:
-        raise RuntimeError("the LOW backlog was gone before the end: ask for more --tasks")
+        raise BenchmarkFailed("the LOW backlog was gone before the end: ask for more --tasks")
     return {
         "tasks": CRITICAL_TASKS,
         "low_backlog": scene.tasks or BACKLOG,
@@ -186,7 +187,7 @@ async def _measure(
 async def _figures(samples: Samples, submit_s: list[float]) -> dict[str, Figure]:
     await samples.collect_all(COLLECT_S)
     if samples.waiting:
-        raise RuntimeError(f"{samples.waiting} tasks had not ended {COLLECT_S:.0f} s later")
+        raise BenchmarkFailed(f"{samples.waiting} tasks had not ended {COLLECT_S:.0f} s later")
     return {
         **percentiles_ms(samples.pickup_s),
         **percentiles_ms(samples.recorded_s, "recorded_"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from loadtest.failure import BenchmarkFailed
 from loadtest.workload import BATCH, PAYLOAD, PRIORITIES, TYPES
 from shoal.broker.broker import Broker
 from shoal.broker.results import Submission
@@ -51,7 +52,7 @@ async def preload(
     """Submit so many tasks, 200 a call, one partition a call, four calls in flight.
 
     Raises:
-        RuntimeError: A task was refused.
+        BenchmarkFailed: A task was refused.
     """
     mixer = Mixer()
 
@@ -67,7 +68,7 @@ async def preload(
                 partition, mixer.batch(partition, size, types, priorities)
             ):
                 if submitted.status != "new":
-                    raise RuntimeError(f"the preload was refused: {submitted.status}")
+                    raise BenchmarkFailed(f"the preload was refused: {submitted.status}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(IN_FLIGHT):

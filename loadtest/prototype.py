@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.cells import Cell
+from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure
 from loadtest.servers import ServerAddress
 
@@ -34,7 +35,7 @@ def run_cell(
         kept: Finished tasks that each of its eight partitions keeps.
 
     Raises:
-        RuntimeError: It failed or printed something else; the message has its output.
+        BenchmarkFailed: It failed or printed something else; the message has its output.
     """
     command = [
         sys.executable,
@@ -54,7 +55,7 @@ def run_cell(
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"the prototype ended with {done.returncode}: {done.stderr[-500:]}")
+        raise BenchmarkFailed(f"the prototype ended with {done.returncode}: {done.stderr[-500:]}")
     return {"name": cell.name, "tasks": tasks // 200 * 200, **parse_output(done.stdout)}
 
 
@@ -62,11 +63,11 @@ def parse_output(text: str) -> dict[str, Figure]:
     """The figures of the prototype's two lines, ``submit …`` and ``drain …``.
 
     Raises:
-        RuntimeError: A line is missing.
+        BenchmarkFailed: A line is missing.
     """
     lines = {match["what"]: match for match in LINE.finditer(text)}
     if set(lines) != {"submit", "drain"}:
-        raise RuntimeError(f"the prototype printed something else: {text[-500:]!r}")
+        raise BenchmarkFailed(f"the prototype printed something else: {text[-500:]!r}")
     submit, drain = lines["submit"], lines["drain"]
     return {
         "tasks_per_s": float(drain["rate"]),

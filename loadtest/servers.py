@@ -17,15 +17,12 @@ from typing import Final
 
 import redis
 
+from loadtest.failure import BenchmarkFailed, ServerNotFound
 from shoal.embedded.binary import find_binary as find_embedded
 from shoal.embedded.tether import tethered
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 20.0
-
-
-class ServerNotFound(Exception):
-    """The wanted server's binary is not on this machine; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def server(choice: str) -> Iterator[ServerAddress]:
 
     Raises:
         ServerNotFound: The binary is missing, or the name is none of those above.
-        RuntimeError: The server did not start within 10 s; the message has its log's end.
+        BenchmarkFailed: The server did not start within 10 s; the message has its log's end.
     """
     if "://" in choice:
         yield ServerAddress(choice, is_own=False)
@@ -150,4 +147,4 @@ def _wait_for_ping(port: int, process: subprocess.Popen[bytes], folder: Path) ->
         client.close()
     log = folder / "server.log"
     end = log.read_text()[-500:] if log.exists() else "(it wrote no log)"
-    raise RuntimeError(f"the server did not answer within {START_TIMEOUT_S:.0f} s: {end}")
+    raise BenchmarkFailed(f"the server did not answer within {START_TIMEOUT_S:.0f} s: {end}")

@@ -93,6 +93,7 @@ def run(options: Options) -> Report:
             if name == "many":
                 with server(options.server) as address:
                     floors.append({"name": name, **floor.fill(address.url, tasks)})
+                    floor.erase(address.url)
     yardsticks = [Yardstick("floor", "pipelined XADD, 200 a round trip", medians(floors))]
     return Report("submit", about, set_differently, medians(samples), yardsticks)
 

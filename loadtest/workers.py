@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from loadtest import measure
 from loadtest.cells import Cell
+from loadtest.failure import WorkersFailed
 from loadtest.figures import Figure
 from shoal.broker.broker import Broker
 from shoal.broker.registry import Registry
@@ -27,10 +28,6 @@ APP: Final = "loadtest.app:app"
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 40.0
 MIB: Final = 2**20
-
-
-class WorkersFailed(Exception):
-    """The workers did not become ready; the message has the end of what they wrote."""
 
 
 @dataclass(frozen=True)

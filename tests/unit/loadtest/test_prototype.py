@@ -2,6 +2,7 @@
 
 import pytest
 
+from loadtest.failure import BenchmarkFailed
 from loadtest.prototype import parse_output
 
 OUTPUT = """\
@@ -24,5 +25,5 @@ def test_both_lines_are_read() -> None:
 
 def test_another_output_is_refused() -> None:
     """A prototype that printed something else is an error that shows what it printed."""
-    with pytest.raises(RuntimeError, match="nonsense"):
+    with pytest.raises(BenchmarkFailed, match="nonsense"):
         parse_output("nonsense")
