@@ -26,7 +26,7 @@ def tethered(command: Sequence[str], death_signal: signal.Signals) -> list[str]:
     """The command line that runs ``command`` tied to the calling process.
 
     Args:
-        command: The program, by absolute path, and its arguments.
+        command: The program and its arguments.
         death_signal: What the program gets when the caller dies, however it dies.
     """
     if sys.platform != "linux" or not sys.executable:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     # A parent that died before the call above sends no signal any more.
     if os.getppid() != parent_pid:
         sys.exit(EXIT_ORPHANED)
-    os.execv(command[0], list(command))  # noqa: S606 - becoming the program is the purpose
+    os.execvp(command[0], list(command))  # noqa: S606 - becoming the program is the purpose
 
 
 if __name__ == "__main__":

@@ -153,6 +153,7 @@ class ChildProcess:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._process.wait(10)
+            wait_until(lambda: not any(map(is_alive, pids)), f"{pids} are gone")
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -181,7 +182,7 @@ started_children = 0
 def shoal(
     *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> ChildProcess:
-    """``python -m shoal …``, not yet started: ``with shoal("worker", "module:app") as worker``."""
+    """One of Shoal's commands as a child, not yet started."""
     return ChildProcess([sys.executable, "-m", "shoal", *arguments], env=env, cwd=cwd)
 
 

@@ -1,9 +1,11 @@
 """The standing watches: what a test must not leave behind."""
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing.resource_tracker
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ import psutil
 from tests.support import processes
 from tests.support.server_pool import ServerPool
 
-SETTLE_S = 2.0
+SETTLE_S = float(os.environ.get("SHOAL_TEST_SETTLE_S", "2"))
 """How long something that is about to end may take, in seconds."""
 
 
@@ -47,29 +49,37 @@ class StandingWatch:
             # production; but then ResourceWarning is what fails the test, with a better text.
             gc.collect()
             if time.monotonic() >= deadline:
+                for pid in self._left_children():
+                    # One culprit: the next tests must not find it again.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 raise LeftBehind("the test left behind: " + "; ".join(left))
             time.sleep(0.01)
 
     def _left(self) -> list[str]:
-        return [*self._left_threads(), *self._left_children(), *self._left_fds()]
-
-    def _left_threads(self) -> list[str]:
         return [
-            f"thread {thread.name!r}"
+            *(f"thread {thread.name!r}" for thread in self._left_threads()),
+            *(f"process {pid} ({command})" for pid, command in self._left_children().items()),
+            *(f"file descriptor {fd} ({target})" for fd, target in self._left_fds().items()),
+        ]
+
+    def _left_threads(self) -> list[threading.Thread]:
+        return [
+            thread
             for thread in threading.enumerate()
             if thread not in self._threads and not thread.name.startswith("asyncio_")
         ]
 
-    def _left_children(self) -> list[str]:
+    def _left_children(self) -> dict[int, str]:
         found = set(processes.children_of(os.getpid(), recursive=True))
         if processes.started_children != self._started_children:
             found |= set(processes.marked_processes())
         mine = found - self._children - self._pool.pids
-        return [
-            f"process {pid} ({command})"
+        return {
+            pid: command
             for pid in sorted(mine)
             if (command := _command(pid)) and not self._is_expected(pid, command)
-        ]
+        }
 
     def _is_expected(self, pid: int, command: str) -> bool:
         if "multiprocessing.resource_tracker" in command:
@@ -80,13 +90,13 @@ class StandingWatch:
         except psutil.NoSuchProcess:
             return True
 
-    def _left_fds(self) -> list[str]:
+    def _left_fds(self) -> dict[int, str]:
         tracker = getattr(multiprocessing.resource_tracker._resource_tracker, "_fd", None)
-        return [
-            f"file descriptor {fd} ({target})"
+        return {
+            fd: target
             for fd, target in sorted(_open_fds().items())
             if self._fds.get(fd) != target and fd not in self._pool.fds and fd != tracker
-        ]
+        }
 
 
 async def left_tasks() -> list[str]:
