@@ -1,0 +1,50 @@
+"""The pages of all shards a supervisor may ever run, in one shared mapping.
+
+It is mapped before the first fork, so that a child forked early (the exporter) sees the pages of
+shards that are forked later. Pages nobody touched take no memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+from shoal.page import Page, page_bytes
+
+__all__ = ["Board"]
+
+
+class Board:
+    """Pages by slot index, each aligned to the system's memory pages."""
+
+    def __init__(self, places: int, slots: int) -> None:
+        """Map ``places`` pages of ``slots`` slots each.
+
+        Args:
+            places: The most shards there may ever be.
+            slots: A shard's concurrency.
+        """
+        self._slots = slots
+        self._stride = -(-page_bytes(slots) // mmap.PAGESIZE) * mmap.PAGESIZE
+        # One memory page in front says how many pages are in use.
+        self._memory = memoryview(mmap.mmap(-1, mmap.PAGESIZE + places * self._stride))
+        self._used = self._memory[:8].cast("q")
+        self._pages: dict[int, Page] = {}
+        self.places = places
+
+    def page(self, index: int) -> Page:
+        """The page of a slot; always the same one."""
+        if not 0 <= index < self.places:
+            raise IndexError(f"place {index} of a board of {self.places}")
+        page = self._pages.get(index)
+        if page is None:
+            start = mmap.PAGESIZE + index * self._stride
+            page = Page(self._memory[start : start + page_bytes(self._slots)], self._slots)
+            self._pages[index] = page
+            self._used[0] = max(self._used[0], index + 1)
+        return page
+
+    def pages(self) -> Iterator[tuple[int, Page]]:
+        """All pages that any process has used so far, by index."""
+        for index in range(self._used[0]):
+            yield index, self.page(index)
