@@ -28,12 +28,23 @@ find_python() {
     fail 'no Python 3.11 or newer on PATH: install one (Debian 12: apt-get install python3 python3-venv)'
 }
 
+# is_installed EXTRAS CHECKSUM: whether these extras, or dev, which includes all, are up to date.
+is_installed() {
+    local extras
+    [ -x "$PYTHON" ] || return 1
+    for extras in "$1" dev; do
+        if [ -f "$VENV/.shoal-$extras" ] && [ "$(cat "$VENV/.shoal-$extras")" = "$2" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 # ensure_venv EXTRAS: a virtual environment with Shoal, editable, and these extras.
 ensure_venv() {
-    local extras=$1 python stamp wanted
-    stamp=$VENV/.shoal-$extras
+    local extras=$1 python wanted
     wanted=$(cksum "$ROOT/pyproject.toml" "$ROOT/setup.py")
-    if [ -x "$PYTHON" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+    if is_installed "$extras" "$wanted"; then
         return
     fi
     # Two scripts at once would install over each other.
@@ -44,14 +55,18 @@ ensure_venv() {
     if [ ! -x "$PYTHON" ]; then
         python=$(find_python) || exit 1
         printf 'Making %s with %s …\n' "$VENV" "$("$python" --version)" >&2
-        "$python" -m venv "$VENV" ||
+        if ! "$python" -m venv "$VENV"; then
+            # Debian without python3-venv leaves an environment that has no pip.
+            rm -rf "$VENV"
             fail 'python -m venv failed: install its module (Debian: apt-get install python3-venv)'
+        fi
     fi
-    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    # Another script may have installed it while this one waited.
+    if ! is_installed "$extras" "$wanted"; then
         printf 'Installing Shoal and its extras [%s] …\n' "$extras" >&2
         "$PYTHON" -m pip install --quiet --disable-pip-version-check -e "$ROOT[$extras]" ||
             fail 'pip install failed; the lines above say why'
-        printf '%s' "$wanted" >"$stamp"
+        printf '%s' "$wanted" >"$VENV/.shoal-$extras"
     fi
     exec 9>&-
 }

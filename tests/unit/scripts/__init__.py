@@ -1,0 +1,1 @@
+"""The scripts that check the project."""
