@@ -82,7 +82,7 @@ class TaskHandle:
             raise TaskCancelled(task, f"task {self.id} was cancelled{_because(task)}")
         raise TaskFailed(task, f"task {self.id} is DEAD{_because(task)}")
 
-    async def cancel(self, reason: str = "cancelled") -> bool:
+    async def cancel(self, reason: str = "requested") -> bool:
         """Cancel the task.
 
         Returns:

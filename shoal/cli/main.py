@@ -1,0 +1,99 @@
+"""The command ``shoal``: finds the subcommand, and turns errors into one line and a status.
+
+Only the subcommand that runs is imported: the supervisor's process holds no event loop and no
+Redis client for the sake of ``shoal task``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from shoal import __version__
+from shoal.errors import ConfigurationError, ExitStatus, ShoalError
+
+#: Subcommand → where it is, in the order of ``--help``.
+_COMMANDS = {
+    "up": "shoal.cli.up:up",
+    "worker": "shoal.cli.worker:worker",
+    "submit": "shoal.cli.submit:submit",
+    "task": "shoal.cli.task:task",
+    "queues": "shoal.cli.queues:queues",
+    "workers": "shoal.cli.workers:workers",
+    "verify": "shoal.cli.verify:verify",
+    "partition": "shoal.cli.partition:partition",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All, in their order."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The one of this name, or ``None``."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from the environment and shoal.toml; see docs/configuration.md.",
+)
+@click.version_option(__version__, prog_name="shoal")
+def cli() -> None:
+    """Shoal: a distributed task queue on Redis Streams."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status (see ``ExitStatus``).
+
+    Args:
+        arguments: ``None`` = those of the process.
+    """
+    try:
+        result: Any = cli.main(arguments, prog_name="shoal", standalone_mode=False)
+        return int(result or ExitStatus.OK)
+    except click.ClickException as error:
+        error.show()
+        return ExitStatus.CONFIGURATION
+    except (click.Abort, KeyboardInterrupt):
+        return ExitStatus.INTERRUPTED
+    except ShoalError as error:
+        _say(error)
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OK
+    except Exception as error:  # noqa: BLE001 - the last frame of the process
+        _say(error)
+        return ExitStatus.SYSTEM
+
+
+def _say(error: Exception) -> None:
+    """One line: what is wrong, and what to do; the traceback only for who asked for it."""
+    if os.environ.get("LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(error)
+    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
+        lines = "".join(f"\n  {problem}" for problem in error.problems)
+        click.echo(f"error: {len(error.problems)} settings are wrong:{lines}", err=True)
+        return
+    if isinstance(error, ShoalError):
+        message, remedy = str(error), error.remedy
+    else:
+        message = f"{type(error).__name__}: {error}"
+        remedy = "LOG_LEVEL=debug shows the traceback."
+    click.echo("error: " + " ".join(f"{message.rstrip('.')}. {remedy}".split()), err=True)

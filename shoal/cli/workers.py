@@ -1,0 +1,65 @@
+"""``shoal workers``: who is alive."""
+
+from __future__ import annotations
+
+import click
+
+from shoal.app import Shoal
+from shoal.cli.client import with_app
+from shoal.cli.output import print_json, print_table
+from shoal.model.task import format_time, from_unix_ms
+from shoal.model.worker import WorkerRecord
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def workers(*, as_json: bool) -> None:
+    """Show the live workers: one is one shard, a process."""
+
+    async def work(app: Shoal) -> list[WorkerRecord]:
+        from shoal.broker.registry import Registry
+
+        return await Registry(await app.broker()).live()
+
+    records = sorted(with_app(work), key=lambda record: record.id)
+    if as_json:
+        print_json({"workers": [_document(record) for record in records]})
+        return
+    print_table(
+        ("worker", "state", "tasks", "of", "processed", "failed", "host", "pid", "MiB", "queues"),
+        [
+            (
+                record.id,
+                record.state.value,
+                record.current_tasks,
+                record.concurrency,
+                record.processed_count,
+                record.failed_count,
+                record.host,
+                record.pid,
+                record.memory_bytes >> 20,
+                ",".join(record.queues) or "all",
+            )
+            for record in records
+        ],
+        "no worker is alive; start one: shoal worker MODULE:APP",
+    )
+
+
+def _document(record: WorkerRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "state": record.state.value,
+        "concurrency": record.concurrency,
+        "current_tasks": record.current_tasks,
+        "processed_count": record.processed_count,
+        "failed_count": record.failed_count,
+        "started_at": format_time(from_unix_ms(record.started_at_ms)),
+        "last_heartbeat": format_time(from_unix_ms(record.last_heartbeat_ms)),
+        "host": record.host,
+        "pid": record.pid,
+        "version": record.version,
+        "queues": list(record.queues),
+        "memory": record.memory_bytes,
+        "utilisation": record.utilisation,
+    }
