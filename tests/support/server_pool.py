@@ -17,7 +17,8 @@ class ServerPool:
         if kind not in self._servers:
             # Kept before it is started: a failed start still has a directory to remove.
             self._servers[kind] = RedisServer(kind)
-        self._servers[kind].start().flush()
+            return self._servers[kind].start()
+        self._servers[kind].flush()
         return self._servers[kind]
 
     def get_cluster(self) -> RedisCluster3:
@@ -30,6 +31,7 @@ class ServerPool:
                 cluster.close()
                 raise
             self._cluster = cluster
+            return cluster
         self._cluster.flush()
         return self._cluster
 

@@ -153,11 +153,12 @@ class RedisServer:
 
     def flush(self) -> None:
         """Make it an empty server with the baseline configuration, whatever the last test did."""
-        if not self.is_running:
+        if not self.is_running or not self._is_responsive():
+            self.kill()
+            if self._directory is not None:
+                shutil.rmtree(self._directory / "appendonlydir", ignore_errors=True)
             self.start()
-        self.continue_process()
         with self.client() as client:
-            client.execute_command("CLIENT", "UNPAUSE")
             client.config_set(*(part for item in self._settable().items() for part in item))
             client.flushall()
             client.script_flush()
@@ -203,6 +204,16 @@ class RedisServer:
             **BASELINE,
             **{name: value for name, value in self._config.items() if name in BASELINE},
         }
+
+    def _is_responsive(self) -> bool:
+        self.continue_process()
+        with self.client(timeout_s=2.0) as client:
+            try:
+                client.ping()
+            except (redis.TimeoutError, redis.ConnectionError):
+                # Under CLIENT PAUSE nothing is answered, CLIENT UNPAUSE included.
+                return False
+        return True
 
     def _answers(self) -> bool:
         if self._process is None or self._process.poll() is not None:
