@@ -309,9 +309,18 @@ class Broker(Operations):
         """Hand back what the dead have not renewed for a lease, at most 256."""
         return await self.run(self.calls.recover(partition, incarnation, full=full))
 
-    async def prune(self, partition: int, events_s: float = 60.0) -> Pruned:
-        """Remove a slice of what is past its retention."""
-        return await self.run(self.calls.prune(partition, events_s))
+    async def prune(
+        self, partition: int, events_s: float = 60.0, types: Sequence[str] = ()
+    ) -> Pruned:
+        """Remove a slice of what is past its retention.
+
+        Args:
+            partition: Which.
+            events_s: How long events stay, in seconds.
+            types: At most 256 types whose own journals are trimmed too. Settling does that for the
+                types it writes, so only types that are written no more need it.
+        """
+        return await self.run(self.calls.prune(partition, events_s, types))
 
 
 def _is_refusal(answer: Any) -> bool:

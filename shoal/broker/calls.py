@@ -221,10 +221,12 @@ class Calls:
 
         return Call(script("list_tasks"), partition, (state, type or "", before, limit), decode)
 
-    def prune(self, partition: int, events_s: float = 60.0) -> Call[Pruned]:
-        """Remove a slice of what is past its retention."""
+    def prune(
+        self, partition: int, events_s: float = 60.0, types: Sequence[str] = ()
+    ) -> Call[Pruned]:
+        """Remove a slice of what is past its retention; trim the journals of at most 256 types."""
         keep = self._keep[partition % self._partitions]
-        arguments = (keep, self._age_ms, self._tombstone_ms, ms(events_s))
+        arguments = [keep, self._age_ms, self._tombstone_ms, ms(events_s), *types[:MAX_TASKS]]
         return Call(
             script("prune"), partition, arguments, lambda r: Pruned(r[0], r[1], r[2], r[3] == 1)
         )

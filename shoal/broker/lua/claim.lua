@@ -169,18 +169,20 @@ else
   end
 end
 local flat = call('HGETALL', P .. 'ready')
-for k = 1, #flat, 2 do known[flat[k]] = flat[k + 1] end
+-- What this worker may take now: {stream, queue, priority}.
+local mine = {}
+for k = 1, #flat, 2 do
+  local field = flat[k]
+  known[field] = flat[k + 1]
+  local queue, priority, rest = match(field, '^([^:]+):(%d)(.*)$')
+  if rest == suffix and may_take(queue, priority) then mine[#mine + 1] = { field, queue, tonumber(priority) } end
+end
 
 if recorded ~= number and want > 0 then
   local visit = { [0] = {}, {}, {}, {} }
-  local listed = {}
-  for field in pairs(known) do
-    local queue, priority, rest = match(field, '^([^:]+):(%d)(.*)$')
-    if rest == suffix and may_take(queue, priority) then
-      local list = visit[tonumber(priority)]
-      list[#list + 1] = field
-      listed[field] = true
-    end
+  for k = 1, #mine do
+    local list = visit[mine[k][3]]
+    list[#list + 1] = mine[k][1]
   end
   if ignore_counters then
     local more = {}
@@ -189,7 +191,7 @@ if recorded ~= number and want > 0 then
     for priority = 3, 0, -1 do
       for _, queue in ipairs(queues) do
         local stream = queue .. ':' .. priority .. suffix
-        if not listed[stream] and may_take(queue, priority) then more[#more + 1] = stream end
+        if not known[stream] and may_take(queue, priority) then more[#more + 1] = stream end
       end
     end
     for k = 1, math.min(#more, 16) do
@@ -218,7 +220,7 @@ end
 apply(P .. 'counts', counts)
 apply(P .. 'stats', stats)
 if recorded ~= number then
-  call('SET', P .. 'claimed:' .. me, number .. '\n' .. concat(tokens, ' '), 'EX', 86400)
+  call('SET', P .. 'claimed:' .. me, ARGV[2] .. '\n' .. concat(tokens, ' '), 'EX', '86400')
   if got > 0 then
     call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'started', 'w', me, 'i', concat(ids),
       'y', run_lengths(types, got), 's', run_lengths(streams, got))
@@ -252,12 +254,10 @@ if sleep > 0 and (want == 0 or read < want) then
 end
 
 finish_ready(known, got)
-for field, value in pairs(known) do
-  local queue, priority, rest = match(field, '^([^:]+):(%d)(.*)$')
-  if rest == suffix and may_take(queue, priority) then
-    local depth = tonumber(value) + (ready[field] or 0)
-    if depth > 0 then out[3 + priority] = out[3 + priority] + depth end
-  end
+for k = 1, #mine do
+  local field, at = mine[k][1], 3 + mine[k][3]
+  local depth = tonumber(known[field]) + (ready[field] or 0)
+  if depth > 0 then out[at] = out[at] + depth end
 end
 out[7] = oldest or 0
 return out

@@ -22,7 +22,7 @@ local function apply(key, deltas, known, drop_zero)
     if drop_zero and value <= 0 then
       g = g + 1; gone[g] = field
     else
-      set[m + 1] = field; set[m + 2] = value; m = m + 2
+      set[m + 1] = field; set[m + 2] = format('%d', value); m = m + 2
     end
   end
   if m > 0 then call('HSET', key, unpack(set)) end

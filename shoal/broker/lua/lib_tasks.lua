@@ -21,12 +21,12 @@ end
 
 -- interrupted and requeued lines carry the time they were written as their start.
 local function history_line(kind, token, worker, outcome)
-  return kind .. US .. token .. US .. worker .. US .. NOW .. US .. '0' .. US .. outcome .. US .. '\n'
+  return kind .. US .. token .. US .. worker .. US .. NOW_TEXT .. US .. '0' .. US .. outcome .. US .. '\n'
 end
 
 local function index_add(state, typ, id)
-  call('ZADD', P .. 'index:' .. state, NOW, id)
-  call('ZADD', P .. 'index:' .. state .. ':' .. typ, NOW, id)
+  call('ZADD', P .. 'index:' .. state, NOW_TEXT, id)
+  call('ZADD', P .. 'index:' .. state .. ':' .. typ, NOW_TEXT, id)
 end
 
 local function index_remove(state, typ, id)
@@ -42,7 +42,7 @@ end
 -- CANCELLED: the hash, the index, the unique key. The caller moves the counters and the entry.
 local function end_cancelled(id, typ, reason, unique)
   local key = P .. 'task:' .. id
-  call('HSET', key, 'state', 'CANCELLED', 'ended', NOW, 'reason', reason)
+  call('HSET', key, 'state', 'CANCELLED', 'ended', NOW_TEXT, 'reason', reason)
   call('HDEL', key, 'cancel', 'due')
   index_add('CANCELLED', typ, id)
   free_unique(unique, id)

@@ -1,7 +1,7 @@
 -- lib_touch: silence is not death. The script that stamps `contact` is the one that looks at the gap.
 local function touch(lease)
   local last = tonumber(call('GET', P .. 'contact') or nil)
-  call('SET', P .. 'contact', NOW)
+  call('SET', P .. 'contact', NOW_TEXT)
   local gap = last and NOW - last
   if not gap or gap < 0 or gap > lease / 3 then
     call('SET', P .. 'grace_until', NOW + lease)
@@ -9,5 +9,5 @@ local function touch(lease)
 end
 
 local function beat(incarnation)
-  call('ZADD', P .. 'beats', NOW, incarnation)
+  call('ZADD', P .. 'beats', NOW_TEXT, incarnation)
 end

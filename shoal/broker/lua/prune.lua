@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- prune: retention by age and count, and the event log; one bounded slice a call.
 --   KEYS[1]  the partition's marker
---   ARGV     COMPLETED tasks to keep (-1 = no bound), age ms, tombstone ms, events to keep ms
+--   ARGV     COMPLETED tasks to keep (-1 = no bound), age ms, tombstone ms, events to keep ms, then types (<= 256)
+--            whose journals are trimmed up to where `done` begins
 -- Returns  {completed, cancelled, dead removed, 1 when there is more}
 -- Changes  what ended long enough ago goes: hashes, journals, indexes, counters.
 -- May be repeated.
@@ -10,12 +11,12 @@ local keep, age, tombstone, events = tonumber(ARGV[1]), tonumber(ARGV[2]), tonum
 local more = 0
 local old = NOW - math.max(age, tombstone)
 
-local completed, stands = prune_done(256, 256, old)
+local _, completed, stands = prune_done(256, 256, old)
 if stands then more = 1 end
 if completed == 0 and keep >= 0 then
   local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) - keep
   if excess > 0 then
-    completed, stands = prune_done(256, excess, NOW - tombstone)
+    _, completed, stands = prune_done(256, excess, NOW - tombstone)
     if stands and excess > completed then more = 1 end
   end
 end
@@ -39,5 +40,6 @@ end
 local cancelled, dead = prune_index('CANCELLED'), prune_index('DEAD')
 
 apply(P .. 'counts', counts)
-call('XTRIM', P .. 'events', 'MINID', '~', NOW - events)
+if #ARGV > 4 and call('EXISTS', P .. 'done') == 1 then trim_types({ unpack(ARGV, 5) }) end
+call('XTRIM', P .. 'events', 'MINID', '~', format('%d', NOW - events))
 return { completed, cancelled, dead, more }

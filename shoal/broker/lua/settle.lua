@@ -81,9 +81,9 @@ for k = 1, total do
     own[stream][entry] = false
     if outcome == 'completed' then
       if body == '' then
-        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW, 'history', history)
+        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW_TEXT, 'history', history)
       else
-        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW, 'history', history, 'result', body)
+        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW_TEXT, 'history', history, 'result', body)
       end
       if h[4] then call('HDEL', key, 'cancel') end
       local list = done[typ]
@@ -113,7 +113,7 @@ for k = 1, total do
         end_cancelled(id, typ, reason, h[5])
       elseif state == 'DEAD' then
         local why, fingerprint = match(detail, '^([^:]*):?(.*)$')
-        call('HSET', key, 'state', 'DEAD', 'ended', NOW, 'reason', why, 'history', history, 'error', body)
+        call('HSET', key, 'state', 'DEAD', 'ended', NOW_TEXT, 'reason', why, 'history', history, 'error', body)
         if h[4] then call('HDEL', key, 'cancel') end
         if fingerprint ~= '' then
           call('HSET', key, 'fingerprint', fingerprint)
@@ -161,6 +161,13 @@ for typ, by in pairs(ended_of) do
   for state, n in pairs(by) do move(typ, 'RUNNING', state, n) end
 end
 
+-- Pruning comes before the journal, so that adding to a type's journal also trims its old end.
+local oldest
+if completed > 0 and keep >= 0 then
+  local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) + completed - keep
+  if excess > 0 then oldest = prune_done(math.min(2 * completed, 256), excess, NOW - tombstone) end
+end
+
 -- The journal: ids grouped by type, so that `done` and `done:<type>` share their lists; at most 100 ids an entry.
 local event = { 'XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'settled', 'w', me }
 if completed > 0 then
@@ -182,7 +189,12 @@ if completed > 0 then
     local start = from
     for k = from, to do
       if k == to or all_types[k + 1] ~= all_types[k] then
-        call('XADD', P .. 'done:' .. all_types[k], at, 'i', concat(all, '', start, k))
+        local key = P .. 'done:' .. all_types[k]
+        if oldest then
+          call('XADD', key, 'MINID', oldest, at, 'i', concat(all, '', start, k))
+        else
+          call('XADD', key, at, 'i', concat(all, '', start, k))
+        end
         start = k + 1
       end
     end
@@ -194,11 +206,6 @@ if no > 0 then
   event[#event + 1] = 'o'; event[#event + 1] = concat(other, '\n')
 end
 if #event > 10 then call(unpack(event)) end
-
-if completed > 0 and keep >= 0 then
-  local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) + completed - keep
-  if excess > 0 then prune_done(math.min(2 * completed, 256), excess, NOW - tombstone) end
-end
 
 for stream, entries in pairs(back) do
   local args = { P .. 'stream:' .. stream, GROUP, 'returned', 0 }
