@@ -42,7 +42,7 @@ is_installed() {
 
 # ensure_venv EXTRAS: a virtual environment with Shoal, editable, and these extras.
 ensure_venv() {
-    local extras=$1 python wanted
+    local extras=$1 python wanted log
     wanted=$(cksum "$ROOT/pyproject.toml" "$ROOT/setup.py")
     if is_installed "$extras" "$wanted"; then
         return
@@ -64,8 +64,11 @@ ensure_venv() {
     # Another script may have installed it while this one waited.
     if ! is_installed "$extras" "$wanted"; then
         printf 'Installing Shoal and its extras [%s] …\n' "$extras" >&2
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check -e "$ROOT[$extras]" ||
+        # Its output is only of interest when it fails; the build warns about editable installs.
+        if ! log=$("$PYTHON" -m pip install --disable-pip-version-check -e "$ROOT[$extras]" 2>&1); then
+            printf '%s\n' "$log" >&2
             fail 'pip install failed; the lines above say why'
+        fi
         printf '%s' "$wanted" >"$VENV/.shoal-$extras"
     fi
     exec 9>&-
