@@ -14,7 +14,7 @@ from tests.support.servers import RedisServer
 from tests.support.watches import LeftBehind, StandingWatch, left_tasks
 
 TESTS = Path(__file__).parent
-TIMEOUTS_S = {"unit": 30, "integration": 60, "packaging": 300, "chaos": 300}
+TIMEOUTS_S = {"unit": 60, "integration": 120, "packaging": 300, "chaos": 300}
 """Per test, by folder, where the test has no ``timeout`` mark of its own."""
 
 

@@ -35,7 +35,7 @@ def tethered(command: Sequence[str], death_signal: signal.Signals) -> list[str]:
     return [*launcher, str(int(death_signal)), str(os.getpid()), *command]
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
+def main(arguments: Sequence[str]) -> NoReturn:  # pragma: no cover - runs without site packages
     """Tie this process to ``arguments[1]`` (a process id) and become ``arguments[2:]``."""
     import ctypes
 
@@ -50,5 +50,5 @@ def main(arguments: Sequence[str]) -> NoReturn:
     os.execvp(command[0], list(command))  # noqa: S606 - becoming the program is the purpose
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - likewise
     main(sys.argv[1:])
