@@ -226,9 +226,12 @@ class Calls:
     ) -> Call[Pruned]:
         """Remove a slice of what is past its retention; trim the journals of at most 256 types."""
         keep = self._keep[partition % self._partitions]
-        arguments = [keep, self._age_ms, self._tombstone_ms, ms(events_s), *types[:MAX_TASKS]]
+        head: tuple[Argument, ...] = (keep, self._age_ms, self._tombstone_ms, ms(events_s))
         return Call(
-            script("prune"), partition, arguments, lambda r: Pruned(r[0], r[1], r[2], r[3] == 1)
+            script("prune"),
+            partition,
+            (*head, *types[:MAX_TASKS]),
+            lambda r: Pruned(r[0], r[1], r[2], r[3] == 1),
         )
 
     def depths(

@@ -29,9 +29,13 @@ class Operations:
 
     if TYPE_CHECKING:
 
-        async def run(self, call: Call[T]) -> T: ...
+        async def run(self, call: Call[T]) -> T:
+            """See the broker."""
+            ...
 
-        def pending(self, call: Call[T]) -> Pending[T]: ...
+        def pending(self, call: Call[T]) -> Pending[T]:
+            """See the broker."""
+            ...
 
     async def cancel(self, ids: Sequence[str], reason: str = "requested") -> list[CancelResult]:
         """Cancel tasks: at once what waits, by request what runs. Results in the order of ``ids``."""
@@ -104,9 +108,9 @@ class Operations:
         out: dict[tuple[str, str], int] = {}
         for _, _, counts, _, _ in await self._raw():
             for field, value in counts.items():
-                state, separator, type = field.partition(":")
+                state, separator, of_type = field.partition(":")
                 if separator and int(value):
-                    out[state, type] = out.get((state, type), 0) + int(value)
+                    out[state, of_type] = out.get((state, of_type), 0) + int(value)
         return out
 
     async def counts_by_state(self) -> dict[str, int]:
@@ -122,7 +126,8 @@ class Operations:
         out: dict[str, int] = {}
         for _, _, _, _, stats in await self._raw():
             for field, value in stats.items():
-                out[field] = out.get(field, 0) + int(value)
+                if field != "about":
+                    out[field] = out.get(field, 0) + int(value)
         return out
 
     async def queues(self) -> list[QueueDepth]:

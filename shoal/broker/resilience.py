@@ -45,10 +45,16 @@ def kind_of(text: str) -> ErrorKind:
     return ErrorKind.FATAL
 
 
+class PartitionMissing(BrokerUnavailable):
+    """The partition's marker is not there: it has not been made yet, or its slot is on the move."""
+
+
 def error_for(text: str, partition: int | None = None) -> ShoalError:
     """The exception for an error reply that no repair has mended."""
     if text.startswith("paused"):
         return PartitionPaused(f"partition {partition} is paused", partition=partition)
+    if text == "no_partition":
+        return PartitionMissing(f"partition {partition} is not there")
     if text.startswith(("OOM", "-OOM")):
         return MemoryFull()
     if kind_of(text) is ErrorKind.FATAL:

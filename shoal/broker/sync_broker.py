@@ -14,7 +14,7 @@ from shoal.broker import keys
 from shoal.broker.address import Address, parse_url
 from shoal.broker.calls import MAX_TASKS, Call, Calls
 from shoal.broker.keys import PartitionKeys
-from shoal.broker.resilience import ErrorKind, error_for, kind_of
+from shoal.broker.resilience import ErrorKind, PartitionMissing, error_for, kind_of
 from shoal.broker.results import Released, Renewed
 from shoal.broker.topology import parse_slots
 from shoal.config import Settings
@@ -131,20 +131,12 @@ class SyncBroker:
                 sent.append(calls.renew(partition, incarnation, part, self._rotation))
         out: dict[int, Renewed] = {}
         refused: ShoalError | None = None
-        replies: Sequence[Renewed | ShoalError] = self.run(sent)
+        replies: list[Renewed | ShoalError] = self.run(sent)
         for call, reply in zip(sent, replies, strict=True):
             if isinstance(reply, ShoalError):
                 refused = reply
-                continue
-            before = out.get(call.partition)
-            if before is not None and reply.status == "ok" == before.status:
-                reply = Renewed(
-                    "ok",
-                    before.lost + reply.lost,
-                    before.cancel_requested + reply.cancel_requested,
-                    before.unknown + reply.unknown,
-                )
-            out[call.partition] = reply
+            else:
+                out[call.partition] = _joined(out.get(call.partition), reply)
         if refused is not None and not out:
             raise refused
         listed = {token for claims in items.values() for _, token in claims}
@@ -183,7 +175,7 @@ class SyncBroker:
                     total += reply.released
                     if not reply.done:
                         again.append(partition)
-                else:
+                elif not isinstance(reply, PartitionMissing):
                     refused = reply
             left = again
         if refused is not None:
@@ -201,12 +193,13 @@ class SyncBroker:
         self._batch(link, [("PING",)])
         return time.perf_counter() - start
 
-    def run(self, calls: Sequence[Call[T]]) -> Sequence[T | ShoalError]:
+    def run(self, calls: Iterable[Call[T]]) -> list[T | ShoalError]:
         """Send calls, one round trip a server; repairs and repeats what can be. An error stands in its place.
 
         Raises:
             BrokerUnavailable: A server did not answer; then no outcome is known.
         """
+        calls = list(calls)
         replies = self._send(calls)
         for _ in range(3):
             again = [k for k, reply in enumerate(replies) if self._repaired(calls[k], reply)]
@@ -297,6 +290,19 @@ class SyncBroker:
             if first <= slot <= last:
                 return address
         raise BrokerUnavailable(f"no master of the cluster has slot {slot}")
+
+
+def _joined(before: Renewed | None, reply: Renewed) -> Renewed:
+    if before is None or reply.status == "dead":
+        return reply
+    if before.status == "dead":
+        return before
+    return Renewed(
+        "ok",
+        before.lost + reply.lost,
+        before.cancel_requested + reply.cancel_requested,
+        before.unknown + reply.unknown,
+    )
 
 
 def _refusal(reply: Any) -> str | None:

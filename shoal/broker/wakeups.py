@@ -7,7 +7,7 @@ made up for by one claim after every (re)subscription, so each of those is repor
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -100,15 +100,19 @@ class Wakeups:
                     group.create_task(self._listen(address, partitions))
                     for address, partitions in by_address.items()
                 ]
-                while (
-                    self._broker.topology.version == version and not self._topology_changed.is_set()
-                ):
-                    await asyncio.sleep(0.25)
+                await self._until_changed(version)
                 for listener in listeners:
                     listener.cancel()
             if self._topology_changed.is_set():
                 self._topology_changed.clear()
                 await self._refresh(version)
+
+    async def _until_changed(self, version: int) -> None:
+        # The topology is also refreshed by calls that were misled, so its version is looked at too.
+        while self._broker.topology.version == version:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._topology_changed.wait(), 0.25)
+                return
 
     async def _refresh(self, version: int) -> None:
         try:

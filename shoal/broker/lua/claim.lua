@@ -212,9 +212,6 @@ if recorded ~= number and want > 0 then
   for typ, n in pairs(claimed_of) do move(typ, 'PENDING', 'RUNNING', n) end
   for typ, n in pairs(gone_of) do move(typ, 'PENDING', nil, n) end
   for typ, n in pairs(cancelled_of) do move(typ, 'PENDING', 'CANCELLED', n) end
-  local by_stream = {}
-  for k = 1, got do bump(by_stream, streams[k], 1) end
-  for stream, n in pairs(by_stream) do bump(stats, 'claimed/' .. stream, n) end
 end
 
 apply(P .. 'counts', counts)
