@@ -20,6 +20,8 @@ __all__ = ["DUMP_S", "Step", "Watch"]
 
 #: How much of the lease may pass in silence.
 _SHARE_OF_LEASE = 0.6
+#: The same where a short lease leaves little time beside a slow Redis.
+_MOST_OF_LEASE = 0.9
 #: How long the stacks may take to be written, in seconds.
 DUMP_S = 0.3
 #: When the watch itself was not called for this long, it can't judge others, in seconds.
@@ -42,8 +44,9 @@ class Watch:
     def __init__(self, settings: Settings) -> None:
         # A renew that waits for a slow Redis is no silence, however short the lease is.
         patience_s = 2 * settings.redis.timeout_s + 1.0
+        lease_s = settings.worker.lease_s
         #: How long a shard may be silent, in seconds.
-        self.silence_s = max(settings.worker.lease_s * _SHARE_OF_LEASE, patience_s)
+        self.silence_s = min(max(lease_s * _SHARE_OF_LEASE, patience_s), lease_s * _MOST_OF_LEASE)
         self._looked_s = 0.0
         self._fair_from_s = 0.0
 

@@ -107,7 +107,9 @@ def supervise() -> int:
         settings.replace(worker__burst="FAKE_BURST" in os.environ),
         "some_app:app",
         child="tests.support.fake_shard:main",
-        releaser="shoal.supervisor.releaser:main" if is_real else "tests.support.fake_shard:release",
+        releaser="shoal.supervisor.releaser:main"
+        if is_real
+        else "tests.support.fake_shard:release",
         policy=RestartPolicy(**json.loads(policy)) if policy else None,
     )
 
