@@ -1,0 +1,40 @@
+"""Finds out that no work is left anywhere, for a worker that ends then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from shoal.errors import ShoalError
+
+if TYPE_CHECKING:
+    from shoal.broker.broker import Broker
+    from shoal.shard.claimer import Claimer
+    from shoal.shard.ledger import Ledger
+
+_ROUND_S: Final = 0.2
+
+
+async def until_idle(
+    broker: Broker, claimer: Claimer, ledger: Ledger, queues: tuple[str, ...]
+) -> None:
+    """Return when nothing is ready or due that this worker may take, and nothing runs anywhere.
+
+    What waits for a later time (scheduled, or a retry's backoff) is not waited for.
+    """
+    while True:
+        asked_s = time.monotonic()
+        claimer.poll()
+        await asyncio.sleep(_ROUND_S)
+        try:
+            if (
+                ledger.is_empty
+                and claimer.has_found_nothing_since(asked_s)
+                and not await broker.due(queues)
+                and not (await broker.counts_by_state())["RUNNING"]
+                and ledger.is_empty
+            ):
+                return
+        except ShoalError:
+            continue  # a partition can't be asked, so nobody knows

@@ -1,0 +1,342 @@
+"""The shard's loop: when to claim, how much, and from which partition.
+
+It is driven by what happens (a slot became free, a reply came, a wake-up) and never waits; between
+two happenings there is one timer at most. Every happening ends in ``consider``.
+
+Under backlog one partition is asked for all free slots. Without, all are asked in one round trip,
+and the shard stands as a sleeper in each, so that whoever makes a task ready there wakes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from loguru import logger
+
+from shoal.broker.results import Claimed
+from shoal.errors import ShoalError
+from shoal.shard import depths
+from shoal.shard.claims import Claims
+from shoal.shard.lane import Lane, Stay
+
+if TYPE_CHECKING:
+    from shoal.broker.broker import Broker
+    from shoal.shard.ledger import Ledger
+    from shoal.shard.slice import Slice
+
+#: A claim goes out at the latest this long after a slot became free, in seconds.
+HURRY_S: Final = 0.002
+#: The net below all wake-ups: each partition is asked at least this often, in seconds.
+POLL_S: Final = 1.0
+#: How long this worker stands as a sleeper; longer than a poll, so that there is no gap.
+SLEEP_S: Final = 1.5
+#: No claim while more outcomes than this many times the concurrency are unanswered.
+UNANSWERED_FACTOR: Final = 2
+#: With more partitions than this a sleeper stands only in its slice and in a sample of this many.
+SLEEP_EVERYWHERE: Final = 16
+
+_monotonic = time.monotonic
+
+
+class Claimer:
+    """Decides on the claims of one incarnation. All of it runs on the event loop.
+
+    Args:
+        broker: Asked for depths, and to wake others.
+        ledger: Says how many slots are free and how much is unanswered.
+        slice: The partitions this shard serves first.
+        queues: What this worker serves; empty = all.
+        rng: Draws where to begin, and the jitter of polls.
+        claims: Makes what sends them, given whom to tell of replies.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        ledger: Ledger,
+        slice: Slice,
+        queues: tuple[str, ...],
+        rng: Random,
+        claims: Callable[[Callable[[Lane, Claimed], None]], Claims],
+    ) -> None:
+        self._broker = broker
+        self._ledger = ledger
+        self._slice = slice
+        self._queues = queues
+        self._rng = rng
+        self._claims = claims(self._replied)
+        self._lanes = self._claims.lanes
+        self._loop = asyncio.get_running_loop()
+        count = len(self._lanes)
+        self._ranks = [-1] * count
+        self._oldest_ms = [0] * count
+        self._stay = Stay()
+        self._eager_claims = 0
+        self._turn = rng.randrange(count)
+        self._blind_turn = rng.randrange(count)
+        self._depths_at = 0.0
+        self._quarter = -(-ledger.concurrency // 4)
+        self._most_unanswered = UNANSWERED_FACTOR * ledger.concurrency
+        self._hungry_since: float | None = 0.0
+        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._is_closed = False
+        self._is_paused = False
+        self._errand = asyncio.Event()
+        self._wants_depths = False
+        self._passed_on: list[tuple[int, str, int]] = []
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def slot_freed(self) -> None:
+        """A handler has ended. Called for each task, so it does next to nothing."""
+        if not self._is_due:
+            self._is_due = True
+            if self._hungry_since is None:
+                self._hungry_since = _monotonic()
+            self._loop.call_soon(self.consider)
+
+    def answered(self) -> None:
+        """Outcomes were recorded: a claim that waited for that may go."""
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self.consider)
+
+    def woken(self, partition: int, queue: str, hops: int) -> None:
+        """A task became ready in ``partition``, and of all sleepers this one was told."""
+        lane = self._lanes[partition]
+        lane.sleeps_until = 0.0
+        if self._is_closed or self._is_paused:
+            self._pass_on(partition, queue, hops)
+            return
+        free = self._claims.free
+        if free > 0 and not lane.is_outstanding and self._is_answered_enough():
+            # Half of the slots: the next wake-up may come from another partition.
+            self._claims.send(lane, (free + 1) // 2, SLEEP_S)
+            return
+        lane.pending_wake = (queue, hops)
+        if not lane.is_outstanding:
+            self._note_work(partition, 0)
+        self.consider()
+
+    def urgent(self, partition: int, priority: int) -> None:
+        """Urgent work appeared where there was none: claim there next."""
+        self._note_work(partition, priority)
+        self.consider()
+
+    def poll(self, partition: int | None = None) -> None:
+        """Ask this partition, or all of them, as soon as can be: something may have been missed."""
+        for lane in self._lanes if partition is None else (self._lanes[partition],):
+            lane.sleeps_until = lane.asked_at = 0.0
+        self.consider()
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Claim nothing, or go on; what runs goes on either way."""
+        if is_paused != self._is_paused:
+            self._is_paused = is_paused
+            self.poll()
+
+    def close(self) -> None:
+        """Claim nothing more. What outstanding claims still bring is handed back."""
+        self._is_closed = True
+        self._claims.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._give_wakes_away()
+
+    def is_claiming(self, partition: int) -> bool:
+        """Whether a claim of this partition is outstanding."""
+        return self._lanes[partition].is_outstanding
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no reply to a claim is still to come."""
+        return not any(lane.in_flight for lane in self._lanes)
+
+    def has_found_nothing_since(self, at_s: float) -> bool:
+        """Whether every partition has answered a claim sent after ``at_s``, and none told of work."""
+        return max(self._ranks) < 0 and all(
+            lane.asked_at > at_s and not lane.is_outstanding for lane in self._lanes
+        )
+
+    # -- deciding ----------------------------------------------------------------------------------
+
+    def consider(self) -> None:
+        """Claim, if this is the time to; else make sure that it will be considered again."""
+        self._is_due = False
+        if self._is_closed or self._is_paused or not self._is_answered_enough():
+            return
+        free = self._claims.free
+        if free <= 0:
+            if self._claims.promised == 0:
+                self._give_wakes_away()
+            return
+        now_s = _monotonic()
+        if free < self._quarter:
+            since = self._hungry_since
+            if since is None:
+                since = self._hungry_since = now_s
+            # The loop's clock counts whole milliseconds, so a timer may come a little early.
+            if now_s - since < HURRY_S - 0.0005:
+                self._consider_at(since + HURRY_S, now_s)
+                return
+        if max(self._ranks) >= 0:
+            self._claim_from_one(free, now_s)
+        else:
+            self._claim_everywhere(free, now_s)
+
+    def _is_answered_enough(self) -> bool:
+        return self._ledger.unanswered <= self._most_unanswered
+
+    def _is_free(self, partition: int) -> bool:
+        return not self._lanes[partition].is_outstanding
+
+    def _claim_from_one(self, free: int, now_s: float) -> None:
+        """There is a backlog: ask one partition for all free slots."""
+        if self._claims.eager_in_flight:
+            return  # its reply leads back here
+        if now_s - self._depths_at > depths.believed_s(self._slice.live):
+            self._depths_at = now_s
+            self._wants_depths = True
+            self._errand.set()
+        partition, is_blind = self._next_partition(now_s)
+        if partition is None:
+            # All that has work is waiting for Redis.
+            self._claim_everywhere(free, now_s)
+            return
+        lane = self._lanes[partition]
+        self._hungry_since = None
+        self._claims.send(
+            lane, free, SLEEP_S if lane.pending_wake is not None else 0.0, is_blind=is_blind
+        )
+
+    def _next_partition(self, now_s: float) -> tuple[int | None, bool]:
+        """Which one, and whether to ask it without trusting its counters."""
+        self._eager_claims += 1
+        if self._eager_claims % depths.BLIND_EVERY == 0:
+            self._blind_turn = (self._blind_turn + 1) % len(self._lanes)
+            if self._is_free(self._blind_turn):
+                return self._blind_turn, True
+        if self._eager_claims % depths.OLDEST_EVERY == 0:
+            partition = depths.oldest(self._ranks, self._oldest_ms, self._is_free)
+            if partition is not None:
+                return partition, False
+        partition = depths.choose(
+            self._ranks,
+            self._slice.own,
+            self._stay.partition,
+            may_stay=self._stay.may_go_on(now_s),
+            is_free=self._is_free,
+        )
+        if partition is not None:
+            self._stay.claim(partition, now_s)
+        return partition, False
+
+    def _claim_everywhere(self, free: int, now_s: float) -> None:
+        """Ask all that this worker does not sleep in, in one round trip, and sleep in them."""
+        asked = [
+            lane
+            for lane in self._lanes
+            if not lane.is_outstanding
+            and (lane.sleeps_until <= now_s or now_s - lane.asked_at >= POLL_S)
+        ]
+        if asked:
+            self._turn += 1
+            beds = self._sleeping_places()
+            wants = depths.divide(free, len(asked), self._turn)
+            for lane, want in zip(asked, wants, strict=True):
+                sleep_s = SLEEP_S if lane.partition in beds else 0.0
+                if want or sleep_s:
+                    self._claims.send(lane, want, sleep_s, is_blind=True)
+            self._hungry_since = None
+        soonest = now_s + POLL_S
+        for lane in self._lanes:
+            if not lane.is_outstanding:
+                again = lane.asked_at + POLL_S
+                if lane.sleeps_until:
+                    again = min(again, lane.sleeps_until)
+                soonest = min(soonest, again)
+        # Late by a little, so that workers which started together do not poll together for ever.
+        self._consider_at(max(soonest, now_s) + self._rng.uniform(0.001, 0.02), now_s)
+
+    def _sleeping_places(self) -> range | set[int]:
+        count = len(self._lanes)
+        if count <= SLEEP_EVERYWHERE:
+            return range(count)
+        return {*self._slice.own, *self._rng.sample(range(count), SLEEP_EVERYWHERE)}
+
+    def _consider_at(self, at_s: float, now_s: float) -> None:
+        """Consider again at this time, unless a timer is set for sooner."""
+        if self._timer is not None:
+            if now_s < self._timer_at <= at_s:
+                return
+            self._timer.cancel()
+        self._timer_at = at_s
+        self._timer = self._loop.call_later(at_s - now_s, self._consider_in_time)
+
+    def _consider_in_time(self) -> None:
+        self._timer = None
+        self.consider()
+
+    # -- what replies tell -------------------------------------------------------------------------
+
+    def _replied(self, lane: Lane, claimed: Claimed) -> None:
+        partition = lane.partition
+        # Nothing found means nothing there, whatever a counter says: no claim may be sent in a circle.
+        found_nothing = lane.want > 0 and not claimed.claims
+        self._ranks[partition] = -1 if found_nothing else depths.rank(claimed.depths)
+        self._oldest_ms[partition] = claimed.oldest_ms
+        self._stay.reply(partition, is_full=0 < lane.want <= len(claimed.claims))
+        if lane.pending_wake is not None:
+            # It came while the claim was under way, which may have looked before there was something.
+            lane.sleeps_until = 0.0
+            self._note_work(partition, 0)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self.consider)
+
+    def _note_work(self, partition: int, priority: int) -> None:
+        self._ranks[partition] = max(self._ranks[partition], priority)
+
+    def _give_wakes_away(self) -> None:
+        """No slot is free for what this worker was woken for."""
+        for lane in self._lanes:
+            if lane.pending_wake is not None:
+                queue, hops = lane.pending_wake
+                lane.pending_wake = None
+                self._pass_on(lane.partition, queue, hops)
+
+    def _pass_on(self, partition: int, queue: str, hops: int) -> None:
+        self._passed_on.append((partition, queue, hops + 1))
+        self._errand.set()
+
+    # -- errands -----------------------------------------------------------------------------------
+
+    async def run_errands(self) -> None:
+        """Read depths and wake other workers, whenever that was found to be due; until cancelled."""
+        while True:
+            await self._errand.wait()
+            self._errand.clear()
+            try:
+                await self._do_errands()
+            except ShoalError as error:
+                # Depths come with the next claim, and the poll serves who was not woken.
+                logger.debug("depths or a wake-up failed: {}", error)
+
+    async def _do_errands(self) -> None:
+        passed_on, self._passed_on = self._passed_on, []
+        for partition, queue, hops in passed_on:
+            await self._broker.wake(partition, queue, hops)
+        if self._wants_depths:
+            self._wants_depths = False
+            found: Any = await self._broker.depths(self._queues)
+            for partition, of_partition in enumerate(found):
+                if not self._lanes[partition].is_outstanding:
+                    self._ranks[partition] = depths.rank(of_partition)
+            self.consider()

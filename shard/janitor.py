@@ -1,0 +1,41 @@
+"""Removes what is past its retention, in the partitions this shard serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from shoal.broker.broker import Broker
+    from shoal.shard.slice import Slice
+
+#: Slices removed of one partition before the next has its turn.
+_SLICES_A_ROUND: Final = 8
+
+
+class Janitor:
+    """Prunes ended tasks and trims the event streams."""
+
+    #: Seconds between two rounds.
+    INTERVAL_S: Final = 1.0
+
+    def __init__(self, broker: Broker, slice: Slice) -> None:
+        self._broker = broker
+        self._slice = slice
+
+    async def run_once(self) -> int:
+        """Prune each partition of the slice.
+
+        Returns:
+            How many tasks were removed.
+
+        Raises:
+            BrokerUnavailable: Redis is away.
+        """
+        removed = 0
+        for partition in self._slice.own:
+            for _ in range(_SLICES_A_ROUND):
+                pruned = await self._broker.prune(partition)
+                removed += pruned.completed + pruned.cancelled + pruned.dead
+                if not pruned.more:
+                    break
+        return removed

@@ -1,0 +1,172 @@
+"""The parts of one incarnation, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final
+
+from shoal.page import PageState
+from shoal.shard.claimer import Claimer
+from shoal.shard.claims import Claims
+from shoal.shard.control import Why
+from shoal.shard.executor import Executor
+from shoal.shard.handlers import handler_table
+from shoal.shard.janitor import Janitor
+from shoal.shard.leases import Leases
+from shoal.shard.ledger import Ledger
+from shoal.shard.looplag import LoopWatch
+from shoal.shard.recoverer import Recoverer
+from shoal.shard.renewer import Renewer
+from shoal.shard.replies import Replies
+from shoal.shard.settler import Settler
+from shoal.shard.slice import Slice
+from shoal.shard.wakes import Wakes
+from shoal.telemetry.meter import TaskMeter
+from shoal.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from shoal.app import Shoal
+    from shoal.broker.broker import Broker
+    from shoal.broker.registry import Registry
+    from shoal.lifecycle import ChildContext
+    from shoal.model.identity import Incarnation
+    from shoal.shard.control import Control
+
+#: How often the page, the metrics and the loop watch are fed, in seconds.
+TICK_S: Final = 0.25
+
+
+class Parts:
+    """Everything that claims, runs, settles and renews for one incarnation, wired together.
+
+    Must be made in the event loop; nothing is begun by it.
+    """
+
+    def __init__(
+        self,
+        context: ChildContext,
+        app: Shoal,
+        broker: Broker,
+        registry: Registry,
+        incarnation: Incarnation,
+        control: Control,
+        metrics: Metrics,
+    ) -> None:
+        settings, page = context.settings, context.page
+        name = str(incarnation)
+        rng = SystemRandom()
+        is_dead = partial(control.stop_now, Why.DEAD)
+        self._page = page
+        self._control = control
+        self.rng = rng
+        self.ledger = Ledger(broker.partitions, settings.worker.concurrency)
+        self.slice = Slice(registry, incarnation.name, broker.partitions)
+        self.replies = Replies()
+        self.meter = TaskMeter(metrics)
+        self.settler = Settler(
+            broker,
+            name,
+            self.ledger,
+            self.replies,
+            metrics=metrics,
+            rng=rng,
+        )
+        self.executor = Executor(
+            ledger=self.ledger,
+            handlers=handler_table(app.tasks, settings.task),
+            page=page,
+            report=self.settler.add,
+            overrun=partial(control.stop, Why.STUCK),
+            meter=self.meter,
+            worker_name=incarnation.name,
+            max_result_bytes=settings.task.max_payload_bytes,
+            rng=rng,
+        )
+        self.claimer = Claimer(
+            broker,
+            ledger=self.ledger,
+            slice=self.slice,
+            queues=settings.worker.queues,
+            rng=rng,
+            claims=lambda replied: Claims(
+                broker,
+                name,
+                ledger=self.ledger,
+                executor=self.executor,
+                settler=self.settler,
+                replies=self.replies,
+                page=page,
+                queues=settings.worker.queues,
+                replied=replied,
+                is_dead=is_dead,
+                metrics=metrics,
+                rng=rng,
+            ),
+        )
+        self.settler.answered = self.claimer.answered
+        self.executor.slot_freed = self.claimer.slot_freed
+        self.watch = LoopWatch(page, self.ledger, metrics)
+        self.leases = Leases(
+            self.ledger,
+            self.executor,
+            is_claiming=self.claimer.is_claiming,
+            is_dead=is_dead,
+            metrics=metrics,
+        )
+        self.renewer = Renewer(
+            settings,
+            name,
+            broker.partitions,
+            ledger=self.ledger,
+            slice=self.slice,
+            page=page,
+            watch=self.watch,
+            learned=self.leases.learned,
+            metrics=metrics,
+        )
+        self.wakes = Wakes(
+            broker, name, claimer=self.claimer, executor=self.executor, ledger=self.ledger
+        )
+        self.recoverer = Recoverer(broker, name, self.slice)
+        self.janitor = Janitor(broker, self.slice)
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Claim nothing until resumed, or go on; said on the page too."""
+        self.claimer.pause(is_paused=is_paused)
+        if not self._control.is_stopping:
+            self._page.state = PageState.PAUSED if is_paused else PageState.READY
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing runs, nothing is unanswered, and no claim can bring more."""
+        return self.ledger.is_empty and self.claimer.is_quiet
+
+    def tick(self, late_s: float) -> None:
+        """Show that the loop turns, and what it has done."""
+        page = self._page
+        page.loop_tick()
+        page.processed = self.executor.processed
+        page.failed = self.executor.failed
+        page.running = self.ledger.running
+        self.watch.turned(late_s)
+        self.meter.flush()
+
+    def close(self) -> None:
+        """Hand over the last figures; nothing may be running any more."""
+        self.settler.close()
+        self.executor.close()
+        self.tick(0.0)
+        self.meter.flush(now=True)
+
+
+async def tick_for_ever(parts: Parts) -> None:
+    """Feed page, metrics and loop watch; until cancelled."""
+    due_s = time.monotonic()
+    while True:
+        now_s = time.monotonic()
+        parts.tick(now_s - due_s)
+        due_s = now_s + TICK_S
+        await asyncio.sleep(TICK_S)
