@@ -197,13 +197,7 @@ class Shoal:
             try:
                 specs.append(header + self._encode(payload))
             except InvalidPayload as error:
-                at = f"payloads[{len(specs)}]"
-                raise InvalidPayload(
-                    [
-                        {"path": f"{at}.{e['path']}".rstrip("."), "message": e["message"]}
-                        for e in error.errors
-                    ]
-                ) from None
+                raise _at_place(error, len(specs)) from None
             if len(specs) % MAX_TASKS_PER_FLUSH == 0:
                 await asyncio.sleep(0)  # others may run while a long list is encoded
         connection = await self._connected()
@@ -293,3 +287,13 @@ class Shoal:
                 broker = await Broker.connect(settings)
                 self._connection = _Connection(broker, settings, is_own=True)
             return self._connection
+
+
+def _at_place(error: InvalidPayload, place: int) -> InvalidPayload:
+    """The same error, said of one payload among many."""
+    return InvalidPayload(
+        [
+            {"path": f"payloads[{place}].{item['path']}".rstrip("."), "message": item["message"]}
+            for item in error.errors
+        ]
+    )

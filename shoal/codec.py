@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -148,10 +149,19 @@ def _retry_policy(fields: tuple[int, str, float, float, float, bool]) -> RetryPo
 
 
 def _to_plain(value: Any) -> Any:
-    """What msgspec itself cannot write: pydantic models, without importing pydantic."""
+    """What msgspec itself does not write: subclasses of plain types, and pydantic models."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Integral):  # numpy's integers are
+        return int(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    # Known by its method, since pydantic need not be installed.
     if callable(dump := getattr(value, "model_dump", None)) and not isinstance(value, type):
         return dump(mode="json")
-    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"a value of type {type(value).__name__} cannot be written as JSON")
 
 
 _value_encoder = msgspec.json.Encoder(enc_hook=_to_plain)
@@ -199,14 +209,14 @@ def _encode(value: object) -> bytes:
     try:
         raw = _value_encoder.encode(value)
     except RecursionError:
-        reason = f"is nested deeper than {MAX_DEPTH}, or contains itself"
+        reason = f"nested deeper than {MAX_DEPTH}, or it contains itself"
         raise _Unserializable("", reason) from None
     except Exception as error:  # noqa: BLE001 - an object's own methods may raise anything
         path = find_unserializable(value, _value_encoder.encode)
         raise _Unserializable(path, str(error) or type(error).__name__) from None
     # Brackets and ``null`` inside strings lead to the slow way too, and only there is it exact.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth_of(raw) > MAX_DEPTH:
-        raise _Unserializable("", f"is nested deeper than {MAX_DEPTH}")
+        raise _Unserializable("", f"nested deeper than {MAX_DEPTH}")
     # msgspec writes NaN and the infinities as null.
     if b"null" in raw and (place := find_not_a_number(value)) is not None:
         raise _Unserializable(place, "NaN and infinities are no JSON")
@@ -238,13 +248,13 @@ def check_payload(raw: bytes, max_bytes: int) -> None:
     if len(raw) > max_bytes:
         raise InvalidPayload(too_large(len(raw), max_bytes))
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth_of(raw) > MAX_DEPTH:
-        raise InvalidPayload(f"is nested deeper than {MAX_DEPTH}")
+        raise InvalidPayload(f"nested deeper than {MAX_DEPTH}")
     decode_json(raw)
 
 
 def too_large(size: int, max_bytes: int) -> str:
     """What to say of a payload of this size."""
-    return f"has {size} bytes; at most {max_bytes} are accepted (SHOAL_MAX_PAYLOAD)"
+    return f"{size} bytes; at most {max_bytes} are accepted (SHOAL_MAX_PAYLOAD)"
 
 
 def decode_json(raw: bytes) -> Any:
@@ -256,9 +266,9 @@ def decode_json(raw: bytes) -> Any:
     try:
         return _value_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidPayload(f"is no valid JSON: {error}") from None
+        raise InvalidPayload(f"no valid JSON: {error}") from None
     except RecursionError:
-        raise InvalidPayload(f"is nested deeper than {MAX_DEPTH}") from None
+        raise InvalidPayload(f"nested deeper than {MAX_DEPTH}") from None
 
 
 def converter_for(

@@ -193,7 +193,7 @@ class TaskSettings:
         "MAX_RETRIES", 3, Whole(0, MAX_RETRIES_LIMIT, "retries"), "Retries after the first attempt."
     )
     max_payload_bytes: int = _setting(
-        "SHOAL_MAX_PAYLOAD", 1024**2, Size(1024, 3 * 1024**2), "The largest payload accepted, as JSON."
+        "SHOAL_MAX_PAYLOAD", 1024**2, Size(1024, 3 * 1024**2), "The largest payload, as JSON."
     )
 
 

@@ -179,7 +179,7 @@ class InvalidPayload(InvalidTask):
 
 def describe(error: FieldError) -> str:
     """One line for people: ``path: message``."""
-    return f"{error['path']}: {error['message']}" if error["path"] else error["message"]
+    return f"{error['path'] or 'payload'}: {error['message']}"
 
 
 class TaskNotFound(ShoalError):

@@ -51,9 +51,9 @@ def converter_for(
         except msgspec.ValidationError as error:
             raise InvalidPayload([_field_error(str(error))]) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidPayload(f"is no valid JSON: {error}") from None
+            raise InvalidPayload(f"no valid JSON: {error}") from None
         except RecursionError:
-            raise InvalidPayload("is nested too deep") from None
+            raise InvalidPayload("nested too deep") from None
 
     return convert
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import signal
 import sys
 from collections import deque
@@ -20,6 +21,8 @@ from shoal.supervisor import child
 from shoal.supervisor import main as supervisor
 from shoal.supervisor.signals import SignalPipe
 
+#: In the data directory, while the server runs: its URL, for other processes of this user.
+URL_FILE = "redis.url"
 #: More deaths than this within the window, and it gives up.
 MAX_DEATHS = 5
 DEATH_WINDOW_S = 60.0
@@ -43,6 +46,7 @@ class EmbeddedHost:
         self._settings = settings
         self._app_spec = app_spec
         self._server = EmbeddedServer(data_dir)
+        self._url_file = self._server.data_dir / URL_FILE
         self._supervisor_pid = 0
         self._status: int | None = None
         self._stop_by_s: float | None = None
@@ -60,7 +64,7 @@ class EmbeddedHost:
         signals = SignalPipe()
         try:
             self._server.start()
-            click.echo(f"Valkey is up on {_shown(self._server.url)}", err=True)
+            self._publish_url()
             self._fork_supervisor()
             while self._status is None:
                 ready, _, _ = select.select([signals], [], [], 0.5)
@@ -70,8 +74,21 @@ class EmbeddedHost:
             return self._status
         finally:
             self._kill_supervisor()
+            self._url_file.unlink(missing_ok=True)
             self._server.stop()
             signals.close()
+
+    def _publish_url(self) -> None:
+        """Not by printing it: it may hold a password."""
+        new = self._url_file.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(self._server.url, encoding="utf-8")
+        new.replace(self._url_file)
+        click.echo(
+            f"Valkey is up, with its data in {self._server.data_dir}; other terminals reach it "
+            f'after: export REDIS_URL="$(cat {shlex.quote(str(self._url_file))})"',
+            err=True,
+        )
 
     def _fork_supervisor(self) -> None:
         settings = self._settings.replace(redis__url=self._server.url)
@@ -143,9 +160,3 @@ class EmbeddedHost:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._supervisor_pid, 0)
             self._supervisor_pid = 0
-
-
-def _shown(url: str) -> str:
-    from shoal.setting_checks import redact_url
-
-    return redact_url(url)

@@ -1,0 +1,1 @@
+"""Handlers on real input, and a demonstration that runs them."""
