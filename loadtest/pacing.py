@@ -38,11 +38,11 @@ async def paced(rate: float, count: int, send: Callable[[int], Awaitable[object]
     start = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in range(count):
-            wait_s = start + number / rate - time.monotonic()
+            due = start + number / rate
+            wait_s = due - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            else:
-                latest_s = max(latest_s, -wait_s)
+            latest_s = max(latest_s, time.monotonic() - due)
             group.create_task(_do(send, number))
     return Paced(count, time.monotonic() - start, latest_s)
 

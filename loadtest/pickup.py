@@ -111,8 +111,9 @@ async def _critical(scene: Scene) -> dict[str, Figure]:
         samples.sent(task.id, sent_s)
         submit_s.append(time.perf_counter() - began)
 
-    await paced(CRITICAL_RATE, CRITICAL_TASKS, send)
     reader = PartitionReader(scene.address.url, NAMESPACE, PARTITIONS)
+    before = reader.count("PENDING")
+    sending = await paced(CRITICAL_RATE, CRITICAL_TASKS, send)
     left = reader.count("PENDING")
     reader.close()
     if not left:
@@ -121,6 +122,7 @@ async def _critical(scene: Scene) -> dict[str, Figure]:
         "tasks": CRITICAL_TASKS,
         "low_backlog": scene.tasks or BACKLOG,
         "low_left": left,
+        "low_per_s": round((before - left) / sending.seconds, 1),
         **await _figures(samples, submit_s),
     }
 

@@ -104,10 +104,9 @@ class Report:
         found = dict(run)
         for yardstick in self.yardsticks:
             for other in yardstick.runs:
-                if other["name"] == run["name"]:
-                    found[f"of_{yardstick.name}"] = ratio(
-                        run.get("tasks_per_s"), other.get("tasks_per_s")
-                    )
+                share = ratio(run.get("tasks_per_s"), other.get("tasks_per_s"))
+                if other["name"] == run["name"] and share is not None:
+                    found[f"of_{yardstick.name}"] = share
         return found
 
 
