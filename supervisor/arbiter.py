@@ -232,7 +232,8 @@ class Arbiter:
                 tasks or "no task's code",
             )
         elif failure is None:
-            logger.info("shard {} ended: {}, {}", slot.index, slot.incarnation, ending)
+            level = "INFO" if end.life.was_ready else "DEBUG"
+            logger.log(level, "shard {} ended: {}, {}", slot.index, slot.incarnation, ending)
         verdict = judge(
             end,
             is_draining=self._deadline_s is not None,
@@ -243,7 +244,7 @@ class Arbiter:
         self._tell_systemd()
 
     def _follow(self, slot: Slot, end: End, verdict: Verdict) -> None:
-        if end.failure is not None and verdict is not Verdict.ABANDON:
+        if end.failure is not None and verdict in {Verdict.REPLACE, Verdict.POSTPONE}:
             logger.error("shard {} can't start: {}", slot.index, end.failure[1])
         if not end.life.was_ready and self._rolling.cancel():
             logger.error("the rolling restart ends here: the new shard can't start")

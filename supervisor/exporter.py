@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -141,7 +142,7 @@ class _Server(ThreadingHTTPServer):
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # Not HTTPServer's: that one asks the resolver for the host's name, which can take long.
-        socket.socket.bind(self.socket, self.server_address)
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = "shoal", self.socket.getsockname()[1]
 
 

@@ -9,7 +9,7 @@ Behaviours:
 * ``patient``: drains for ever, ends at the second SIGTERM;
 * ``silent``: ready, then alive without ticking;
 * ``fail:STATUS:MESSAGE``: reports that it can't start;
-* ``exit:STATUS``: exits before it is ready; ``done``: ready, then exits with 0.
+* ``slow``: never ready; ``exit:STATUS``: exits before it is ready; ``done``: ready, then exits with 0.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def main(context: ChildContext) -> int:
         return int(status)
     if behaviour == "exit":
         return int(detail)
+    if behaviour == "slow":
+        signal.pause()
     terms: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: terms.append(number))
     page = context.page
