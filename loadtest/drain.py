@@ -18,6 +18,7 @@ from loadtest.partitions import PartitionReader
 from loadtest.preload import preload
 from loadtest.probe import ServerProbe
 from loadtest.report import Report, Run, Yardstick, medians
+from loadtest.scripts import ScriptWindow, as_figures
 from loadtest.servers import ServerAddress, server
 from loadtest.system import MIXED, RETENTION_SHARE, conditions, environment, settings
 from loadtest.workers import Workers, workers
@@ -28,6 +29,7 @@ DEFAULT_TASKS: Final = 100_000
 POLL_S: Final = 0.1
 SETTLE_S: Final = 2.0
 STALLED_S: Final = 60.0
+WINDOW_S: Final = 1.0
 JOURNAL_ENTRIES: Final = 10
 """Of each partition, so that latencies come from some thousand tasks."""
 
@@ -51,7 +53,7 @@ def run(options: Options) -> Report:
         for cell in (cell for name, cell in CELLS.items() if options.wants(name)):
             options.say(f"drain {cell.name}, run {number + 1} of {options.runs}: {tasks} tasks")
             with server(options.server) as address:
-                samples.append(uvloop.run(_measure(address, cell, tasks)))
+                samples.append(uvloop.run(_measure(address, cell, tasks, options)))
                 options.say(f"  shoal {samples[-1]['tasks_per_s']}/s")
             with server(options.server) as address:
                 filled = floor.fill(address.url, tasks)
@@ -70,7 +72,9 @@ def run(options: Options) -> Report:
     return Report("drain", about, set_differently, medians(samples), yardsticks)
 
 
-async def _measure(address: ServerAddress, cell: Cell, tasks: int) -> dict[str, Figure]:
+async def _measure(
+    address: ServerAddress, cell: Cell, tasks: int, options: Options
+) -> dict[str, Figure]:
     env = environment(address, tasks // RETENTION_SHARE)
     with ServerProbe(address.url) as probe:
         probe.erase(NAMESPACE)
@@ -81,7 +85,10 @@ async def _measure(address: ServerAddress, cell: Cell, tasks: int) -> dict[str, 
             await broker.pause("*")
             async with workers(broker, cell, env) as crew:
                 await asyncio.sleep(SETTLE_S)
+                counting = asyncio.create_task(_count_scripts(address)) if options.scripts else None
                 drained = await _drain(broker, probe, address, crew, tasks)
+                if counting is not None:
+                    drained |= await counting
         finally:
             await broker.aclose()
             if not address.is_own:
@@ -140,6 +147,19 @@ async def _drain(
         }
     finally:
         reader.close()
+
+
+async def _count_scripts(address: ServerAddress) -> dict[str, Figure]:
+    """The script calls of one second, from a second after the start on, by verb."""
+    await asyncio.sleep(WINDOW_S)
+    reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
+    window = ScriptWindow(address.url)
+    before = reader.completed_ever()
+    window.open()
+    await asyncio.sleep(WINDOW_S)
+    completed = reader.completed_ever() - before
+    reader.close()
+    return as_figures(window.close(), completed)
 
 
 async def _until_drained(

@@ -19,6 +19,7 @@ class Options:
         rate: Tasks a second of ``endtoend``; ``None`` = its default.
         runs: How often each cell is measured; the report has medians.
         prototype: A folder with ``hotpath.py`` to run beside; ``None`` = without.
+        scripts: Whether ``drain`` counts the script calls of a second in mid-run.
     """
 
     server: str
@@ -28,6 +29,7 @@ class Options:
     rate: int | None = None
     runs: int = 1
     prototype: Path | None = None
+    scripts: bool = False
 
     def wants(self, name: str) -> bool:
         """Whether the cell of this name is to run."""

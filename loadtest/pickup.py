@@ -23,7 +23,7 @@ from loadtest.preload import preload
 from loadtest.probe import ServerProbe
 from loadtest.report import Report, Run, Yardstick, medians
 from loadtest.samples import Samples
-from loadtest.scripts import ScriptWindow
+from loadtest.scripts import ScriptWindow, as_figures
 from loadtest.servers import ServerAddress, server
 from loadtest.system import conditions, environment, settings
 from loadtest.workers import Workers, workers
@@ -217,5 +217,4 @@ async def _claims_per_task(
     window = ScriptWindow(scene.address.url)
     window.open()
     await paced(BUSY_RATE, tasks, send)
-    _, uses = window.close()
-    return {f"{verb}_calls_per_task": round(use.calls / tasks, 2) for verb, use in uses.items()}
+    return as_figures(window.close(), tasks)

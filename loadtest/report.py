@@ -85,9 +85,9 @@ class Report:
                     (f"{yardstick.name} {name}", r) for r in yardstick.runs if r["name"] == name
                 ]
         table = Table(title=f"{self.benchmark} on {self.machine['server']}", title_justify="left")
-        table.add_column("")
+        table.add_column("", no_wrap=True)
         for heading, _ in columns:
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", min_width=8)
         for figure in dict.fromkeys(name for _, run in columns for name in run if name != "name"):
             table.add_row(figure, *(show(run.get(figure)) for _, run in columns))
         console.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import redis
 
+from loadtest.figures import Figure
 from shoal.broker.scripts import script
 
 LONGEST_LOG: Final = 400_000
@@ -21,6 +21,16 @@ class ScriptUse:
 
     calls: int = 0
     micros: int = 0
+
+
+def as_figures(uses: Mapping[str, ScriptUse], tasks: int) -> dict[str, Figure]:
+    """What the calls of a window came to, ``<verb>_calls_per_task``, the most frequent first."""
+    most = sorted(uses.items(), key=lambda item: -item[1].calls)
+    found: dict[str, Figure] = {}
+    for verb, use in most:
+        found[f"{verb}_calls_per_task"] = round(use.calls / max(tasks, 1), 3)
+        found[f"{verb}_us_per_call"] = round(use.micros / use.calls, 1)
+    return found
 
 
 class ScriptWindow:
@@ -36,24 +46,21 @@ class ScriptWindow:
     def __init__(self, url: str) -> None:
         self._redis: Any = redis.Redis.from_url(url, socket_timeout=60, protocol=2)
         self._was: Mapping[str, str] = {}
-        self._opened = 0.0
 
     def open(self) -> None:
         """Begin to count."""
         self._was = self._redis.config_get("slowlog-*")
         self._redis.config_set("slowlog-max-len", LONGEST_LOG)
         self._redis.slowlog_reset()
-        self._opened = time.monotonic()
         self._redis.config_set("slowlog-log-slower-than", 0)
 
-    def close(self) -> tuple[float, dict[str, ScriptUse]]:
+    def close(self) -> dict[str, ScriptUse]:
         """Stop counting and put the server's settings back.
 
         Returns:
-            How many seconds the window was open, and what ran in it, by verb.
+            What ran while it was open, by verb.
         """
         self._redis.config_set("slowlog-log-slower-than", self._was["slowlog-log-slower-than"])
-        seconds = time.monotonic() - self._opened
         names = {script(verb).sha: verb for verb in verbs()}
         found: dict[str, ScriptUse] = {}
         for entry in self._redis.slowlog_get(LONGEST_LOG):
@@ -65,7 +72,7 @@ class ScriptWindow:
         self._redis.slowlog_reset()
         self._redis.config_set("slowlog-max-len", self._was["slowlog-max-len"])
         self._redis.close()
-        return seconds, found
+        return found
 
 
 def verbs() -> list[str]:
