@@ -21,6 +21,11 @@ READY = b"R"
 RELEASE_RESERVE_S = 3.0
 #: Within how many seconds a shard whose supervisor has died hands back all and exits.
 ORPHAN_EXIT_S = 2.0
+#: Exit status of a shard that has ended well and wants a successor, also in burst mode: its number
+#: of tasks or its memory was reached. (0 = it has ended well, and nothing more is said.)
+EXIT_RECYCLED = 10
+#: Exit status of a shard that has ended well and wants none: an operator wishes it to be down.
+EXIT_STAYS_DOWN = 11
 
 
 @dataclass(frozen=True, slots=True)

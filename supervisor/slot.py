@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from enum import Enum
 
-from shoal.lifecycle import READY, parse_startup_failure
+from shoal.lifecycle import EXIT_RECYCLED, EXIT_STAYS_DOWN, READY, parse_startup_failure
 from shoal.page import Page
 from shoal.supervisor.restart import Life
 
@@ -88,9 +88,14 @@ class Ending:
     wait_status: int
 
     @property
+    def exit_status(self) -> int | None:
+        """What it exited with; None = a signal killed it."""
+        return None if self.signal else os.waitstatus_to_exitcode(self.wait_status)
+
+    @property
     def is_clean(self) -> bool:
-        """Whether it exited with status 0."""
-        return self.wait_status == 0
+        """Whether it ended well, having handed back or settled all it had."""
+        return self.exit_status in {0, EXIT_RECYCLED, EXIT_STAYS_DOWN}
 
     @property
     def signal(self) -> int:
@@ -103,7 +108,7 @@ class Ending:
                 return f"killed by {signal.Signals(self.signal).name}"
             except ValueError:
                 return f"killed by signal {self.signal}"
-        return f"exit status {os.waitstatus_to_exitcode(self.wait_status)}"
+        return f"exit status {self.exit_status}"
 
 
 @dataclass(slots=True)

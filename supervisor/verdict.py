@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from shoal.errors import ExitStatus
+from shoal.lifecycle import EXIT_RECYCLED, EXIT_STAYS_DOWN
 from shoal.supervisor.restart import Life
 from shoal.supervisor.slot import Ending
 
@@ -70,7 +71,7 @@ def judge(end: End, *, is_draining: bool, is_burst: bool, any_was_ready: bool) -
         return _judge_failed(end, any_was_ready=any_was_ready)
     if end.is_rolling:
         return Verdict.SUCCEED
-    return _judge_clean(end.life, is_burst=is_burst)
+    return _judge_clean(end, is_burst=is_burst)
 
 
 def _judge_failed(end: End, *, any_was_ready: bool) -> Verdict:
@@ -82,9 +83,9 @@ def _judge_failed(end: End, *, any_was_ready: bool) -> Verdict:
     return Verdict.SUCCEED if end.is_rolling and end.life.was_ready else Verdict.REPLACE
 
 
-def _judge_clean(life: Life, *, is_burst: bool) -> Verdict:
-    if is_burst:
+def _judge_clean(end: End, *, is_burst: bool) -> Verdict:
+    is_recycled = end.ending.exit_status == EXIT_RECYCLED
+    if end.ending.exit_status == EXIT_STAYS_DOWN or (is_burst and not is_recycled):
         return Verdict.NOTHING
-    # It recycled itself: its number of tasks or its memory was reached. One that ends without
-    # having done anything must not do so in a tight loop.
-    return Verdict.SUCCEED if life.was_ready and life.processed else Verdict.REPLACE
+    # One that ends without having done anything must not do so in a tight loop.
+    return Verdict.SUCCEED if end.life.was_ready and end.life.processed else Verdict.REPLACE

