@@ -1,0 +1,42 @@
+#!lua flags=no-writes
+-- verify_tasks: where tasks stand, each read at one instant; at most 256 ids a call.
+--   KEYS[1]  the partition's marker
+--   ARGV     ids
+-- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
+--          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name...}};
+--          what is not there is ''
+-- Changes  nothing.
+--# include lib_base
+local STATES = { 'SCHEDULED', 'FAILED', 'CANCELLED', 'DEAD' }
+local out = {}
+for k = 1, #ARGV do
+  local id = ARGV[k]
+  local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'history')
+  if h.err then
+    out[k] = 'wrong_type'
+  elseif call('EXISTS', P .. 'task:' .. id) == 0 then
+    out[k] = false
+  else
+    local row = { h[1] or '', h[2] or '', h[3] or '', h[4] or '', h[5] or '', h[6] or '', 0, 0, '', '', '', {} }
+    if h[5] and call('GET', P .. 'unique:' .. h[5]) == id then row[7] = 1 end
+    if h[7] and find('\n' .. h[7], '\nrequeued' .. US, 1, true) then row[8] = 1 end
+    local stream, entry = match(row[1], '^([^/]+)/(%d+%-%d+)$')
+    if stream then
+      local e = redis.pcall('XRANGE', P .. 'stream:' .. stream, entry, entry)
+      if not e.err and e[1] then row[9] = e[1][2][2] end
+      local p = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1)
+      if not p.err and p[1] then row[10] = p[1][2] end
+    end
+    row[11] = call('ZSCORE', P .. 'scheduled', id) or ''
+    for _, state in ipairs(STATES) do
+      for _, name in ipairs({ state, state .. ':' .. row[3] }) do
+        if call('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[12], name) end
+      end
+    end
+    if row[6] ~= '' and call('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
+      table.insert(row[12], 'DEAD:by:' .. row[6])
+    end
+    out[k] = row
+  end
+end
+return out

@@ -1,0 +1,94 @@
+"""Every key that may exist, as docs/keyspace.md has it: its form, its Redis type, whether it expires."""
+
+import re
+from typing import NamedTuple
+
+
+class KnownKey(NamedTuple):
+    """One form of key.
+
+    Attributes:
+        form: What follows the hash tag, ``<...>`` for what varies.
+        type: As Redis' TYPE says.
+        expires: Whether it must have an expiry.
+    """
+
+    form: str
+    type: str
+    expires: bool = False
+
+
+#: Inside the hash tag of a partition.
+PARTITION_KEYS = (
+    KnownKey("partition", "string"),
+    KnownKey("partition_paused", "string"),
+    KnownKey("stream:<queue>:<priority>", "stream"),
+    KnownKey("stream:<queue>:<priority>:isolated", "stream"),
+    KnownKey("task:<id>", "hash"),
+    KnownKey("done", "stream"),
+    KnownKey("done:<type>", "stream"),
+    KnownKey("index:<state>", "zset"),
+    KnownKey("index:<state>:<type>", "zset"),
+    KnownKey("index:DEAD:by:<fingerprint>", "zset"),
+    KnownKey("scheduled", "zset"),
+    KnownKey("ready", "hash"),
+    KnownKey("counts", "hash"),
+    KnownKey("stats", "hash"),
+    KnownKey("events", "stream"),
+    KnownKey("sleepers:*", "zset"),
+    KnownKey("sleepers:*:isolated", "zset"),
+    KnownKey("sleepers:<queue>", "zset"),
+    KnownKey("beats", "zset"),
+    KnownKey("contact", "string"),
+    KnownKey("grace_until", "string"),
+    KnownKey("claimed:<incarnation>", "string", expires=True),
+    KnownKey("paused", "set"),
+    KnownKey("queues", "set"),
+    KnownKey("unique:<digest>", "string"),
+)
+
+#: Under the namespace's own tag.
+GLOBAL_KEYS = (
+    KnownKey("meta", "hash"),
+    KnownKey("settings", "hash"),
+    KnownKey("workers", "zset"),
+    KnownKey("worker:<name>", "hash", expires=True),
+)
+
+_VARIABLES = {
+    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    "queue": r"[A-Za-z][A-Za-z0-9_.-]{0,63}",
+    "priority": r"[0-3]",
+    "type": r"[A-Za-z][A-Za-z0-9_.:-]{0,127}",
+    "state": r"(?:SCHEDULED|FAILED|CANCELLED|DEAD)",
+    "fingerprint": r"\S+",
+    "incarnation": r"\S+",
+    "name": r"\S+",
+    "digest": r"[0-9a-f]{64}",
+}
+
+
+def pattern_of(form: str) -> re.Pattern[str]:
+    """What matches a form of key, with a group for each variable.
+
+    Raises:
+        KeyError: The form has a variable that no key has.
+    """
+    parts = re.split(r"<(\w+)>", form)
+    text = "".join(
+        f"(?P<{part}>{_VARIABLES[part]})" if at % 2 else re.escape(part)
+        for at, part in enumerate(parts)
+    )
+    return re.compile(text)
+
+
+_PARTITION = [(known, pattern_of(known.form)) for known in PARTITION_KEYS]
+_GLOBAL = [(known, pattern_of(known.form)) for known in GLOBAL_KEYS]
+
+
+def known_key(rest: str, *, is_global: bool = False) -> KnownKey | None:
+    """The form of a key by what follows its tag and colon; ``None``: nobody knows it."""
+    for known, pattern in _GLOBAL if is_global else _PARTITION:
+        if pattern.fullmatch(rest):
+            return known
+    return None

@@ -1,0 +1,125 @@
+"""Each task stands in exactly one place that fits its state."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from shoal.broker.keys import RETURNED
+from shoal.broker.verify_report import Code
+from shoal.broker.verify_walk import SLICE, Walk, rows_of, text
+
+#: States that have zsets; a hash without a state is PENDING or RUNNING.
+INDEXED = ("SCHEDULED", "FAILED", "CANCELLED", "DEAD")
+ENDED = ("COMPLETED", "CANCELLED", "DEAD")
+
+
+class Standing(NamedTuple):
+    """A task's hash and its places, read at one instant; what is not there is empty."""
+
+    entry: str
+    state: str
+    type: str
+    due: str
+    unique: str
+    fingerprint: str
+    holds_unique: bool
+    was_requeued: bool
+    entry_carries: str
+    consumer: str
+    scheduled: str
+    indexes: frozenset[str]
+
+    @classmethod
+    def read(cls, row: Sequence[Any]) -> "Standing":
+        """From a row of the script's reply."""
+        texts = [text(field) for field in row[:6]]
+        places = [text(field) for field in row[8:11]]
+        indexes = frozenset(text(name) for name in row[11])
+        entry, state, task_type, due, unique, fingerprint = texts
+        carried, consumer, scheduled = places
+        return cls(
+            entry=entry,
+            state=state,
+            type=task_type,
+            due=due,
+            unique=unique,
+            fingerprint=fingerprint,
+            holds_unique=row[6] == 1,
+            was_requeued=row[7] == 1,
+            entry_carries=carried,
+            consumer=consumer,
+            scheduled=scheduled,
+            indexes=indexes,
+        )
+
+    @property
+    def derived_state(self) -> str:
+        """The state that people see."""
+        if self.state:
+            return self.state
+        return "RUNNING" if self.consumer and self.consumer != RETURNED else "PENDING"
+
+
+async def check_tasks(walk: Walk, ids: Sequence[str]) -> None:
+    """Check the hashes of these ids and count them."""
+    fresh = [task_id for task_id in dict.fromkeys(ids) if task_id.encode() not in walk.seen]
+    for part in rows_of(fresh, SLICE):
+        rows = await walk.script("verify_tasks", *part)
+        for task_id, row in zip(part, rows, strict=True):
+            if row is None:
+                continue
+            walk.seen.add(task_id.encode())
+            if row == b"wrong_type":
+                walk.find(Code.WRONG_TYPE, f"task:{task_id}", "a task's key is no hash", task_id)
+                continue
+            task = Standing.read(row)
+            _check(walk, task_id, task)
+            walk.tally[task.derived_state, task.type] += 1
+            if task.state == "COMPLETED":
+                walk.completed[task_id.encode()] = task.type.encode()
+
+
+def _check(walk: Walk, task_id: str, task: Standing) -> None:
+    key = f"task:{task_id}"
+    state = task.derived_state
+    if not task.type or not task.entry or state not in ("PENDING", "RUNNING", *INDEXED, *ENDED):
+        walk.find(
+            Code.BAD_TASK,
+            key,
+            f"its type is {task.type!r}, its entry {task.entry!r}, its state {task.state!r}",
+            task_id,
+        )
+        return
+    if not task.state and task.entry_carries != task_id:
+        what = f"carries {task.entry_carries}" if task.entry_carries else "is not there"
+        walk.find(
+            Code.TASK_WITHOUT_ENTRY,
+            key,
+            f"the task is ready, and its entry {task.entry} {what}",
+            task_id,
+        )
+    _check_indexes(walk, task_id, task)
+    if task.unique and state not in ENDED and not task.holds_unique and not task.was_requeued:
+        walk.find(
+            Code.UNIQUE_NOT_HELD,
+            key,
+            f"the task is {state} and its unique key is not its own",
+            task_id,
+        )
+
+
+def _check_indexes(walk: Walk, task_id: str, task: Standing) -> None:
+    wanted = {task.state, f"{task.state}:{task.type}"} if task.state in INDEXED else set()
+    if task.state == "DEAD" and task.fingerprint:
+        wanted.add(f"DEAD:by:{task.fingerprint}")
+    for name in sorted(wanted - task.indexes):
+        walk.find(
+            Code.INDEX_MISSING, f"index:{name}", f"the {task.state} task is not in it", task_id
+        )
+    if task.state in ("SCHEDULED", "FAILED") and task.scheduled != task.due:
+        at = task.scheduled or "not there"
+        walk.find(
+            Code.INDEX_MISSING,
+            "scheduled",
+            f"the task is due at {task.due!r}, and it is {at}",
+            task_id,
+        )
