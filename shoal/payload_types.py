@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -61,12 +62,11 @@ def converter_for(
 def payload_annotation(handler: Callable[..., Any], local_names: Mapping[str, Any] | None) -> Any:
     """The type of the handler's second parameter, resolved when it is written as a text."""
     second = list(inspect.signature(handler).parameters.values())[1]
-    function = inspect.unwrap(handler)
     if second.annotation is inspect.Parameter.empty:
         return second.annotation
     # Only this one is resolved: that of the context may be imported for type checkers alone.
     holder = types.SimpleNamespace(__annotations__={"payload": second.annotation})
-    known = getattr(function, "__globals__", {})
+    known = getattr(inspect.unwrap(function_behind(handler)), "__globals__", {})
     local = dict(local_names or {})
     try:
         return typing.get_type_hints(holder, known, local, include_extras=True)["payload"]
@@ -75,6 +75,13 @@ def payload_annotation(handler: Callable[..., Any], local_names: Mapping[str, An
             f"its payload's annotation {second.annotation!r} cannot be resolved ({error}); "
             "define that type in the module, before the handler"
         ) from None
+
+
+def function_behind(handler: Any) -> Any:
+    """The function of a partial, or of an object that can be called."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return handler if inspect.isroutine(handler) else type(handler).__call__
 
 
 def _field_error(message: str) -> FieldError:

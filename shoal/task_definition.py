@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -13,6 +12,7 @@ from shoal.errors import InvalidTask
 from shoal.model.identity import check_queue, check_type
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
+from shoal.payload_types import function_behind
 from shoal.submission import DEFAULT_QUEUE, SubmitOptions, TypeDefaults, check_timeout
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _check_signature(handler: object) -> None:
     expected = "a handler is `async def name(ctx, payload)` or `def name(ctx, payload)`"
     if not callable(handler):
         raise TypeError(expected)
-    plain = _plain(handler)
+    plain = function_behind(handler)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise TypeError(f"{expected}; this one is a generator")
     try:
@@ -156,12 +156,7 @@ def _check_signature(handler: object) -> None:
         raise TypeError(f"{expected}; this one takes {inspect.signature(handler)}") from None
 
 
-def _plain(handler: Any) -> Any:
-    """The function behind a partial or an object that can be called."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    return handler if inspect.isroutine(handler) else type(handler).__call__
-
-
 def _is_async(handler: object) -> bool:
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(_plain(handler))
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        function_behind(handler)
+    )
