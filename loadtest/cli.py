@@ -14,6 +14,7 @@ from loadtest import drain, endtoend, pickup, submit
 from loadtest.cells import CELLS
 from loadtest.failure import LoadtestError
 from loadtest.options import Options
+from loadtest.proof import FINDINGS
 from loadtest.report import Report
 from loadtest.servers import BINARIES
 from shoal.errors import ShoalError
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark, print its table, write its JSON.
 
     Returns:
-        The exit status: 0; 1 when the server or the workers could not be started.
+        The exit status: 0; 1 when nothing could be measured, or what was measured is not right.
     """
     parser = _parser()
     parsed = parser.parse_args(arguments)
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.write_json(parsed.json)
     # Where nobody's window sets the width, lines are as long as the table needs.
     report.print(Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH))
-    return 0
+    return 1 if any(run.get(FINDINGS) for run in report.runs) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from loadtest.options import Options
 from loadtest.partitions import PartitionReader
 from loadtest.preload import preload
 from loadtest.probe import ServerProbe
+from loadtest.proof import prove
 from loadtest.report import Report, Run, Yardstick, medians
 from loadtest.scripts import ScriptWindow, as_figures
 from loadtest.servers import ServerAddress, server
@@ -89,6 +90,7 @@ async def _measure(
                 drained = await _drain(broker, probe, address, crew, tasks)
                 if counting is not None:
                     drained |= await counting
+            drained |= await prove(broker, options.say)
         finally:
             await broker.aclose()
             if not address.is_own:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -21,6 +21,7 @@ from loadtest.pacing import paced
 from loadtest.partitions import PartitionReader
 from loadtest.preload import ALL_PRIORITIES, Mixer
 from loadtest.probe import ServerProbe
+from loadtest.proof import prove
 from loadtest.report import Report, Run, medians
 from loadtest.samples import Samples
 from loadtest.servers import ServerAddress, server
@@ -52,11 +53,13 @@ def run(options: Options) -> Report:
             if options.wants(name):
                 options.say(f"endtoend {name}, run {number + 1} of {options.runs}: {rate}/s")
                 with server(options.server) as address:
-                    samples.append(uvloop.run(_measure(address, cell, tasks, rate)))
+                    samples.append(uvloop.run(_measure(address, cell, tasks, rate, options.say)))
     return Report("endtoend", about, set_differently, medians(samples))
 
 
-async def _measure(address: ServerAddress, cell: Cell, tasks: int, rate: int) -> dict[str, Figure]:
+async def _measure(
+    address: ServerAddress, cell: Cell, tasks: int, rate: int, say: Callable[[str], None]
+) -> dict[str, Figure]:
     env = environment(address, tasks // RETENTION_SHARE)
     with ServerProbe(address.url) as probe:
         probe.erase(NAMESPACE)
@@ -66,6 +69,7 @@ async def _measure(address: ServerAddress, cell: Cell, tasks: int, rate: int) ->
                 async with workers(broker, cell, env) as crew:
                     await asyncio.sleep(SETTLE_S)
                     figures = await _play(broker, crew, probe, address, tasks, rate)
+                figures |= await prove(broker, say)
             finally:
                 await broker.aclose()
         finally:
