@@ -12,7 +12,6 @@ from loadtest import floor, prototype
 from loadtest.cells import CELLS, Cell
 from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, per_task_us, percentiles_ms, rate
-from loadtest.measure import machine
 from loadtest.options import Options
 from loadtest.partitions import PartitionReader
 from loadtest.preload import preload
@@ -21,7 +20,7 @@ from loadtest.proof import prove
 from loadtest.report import Report, Run, Yardstick, medians
 from loadtest.scripts import ScriptWindow, as_figures
 from loadtest.servers import ServerAddress, server
-from loadtest.system import MIXED, RETENTION_SHARE, conditions, environment, settings
+from loadtest.system import MIXED, RETENTION_SHARE, described, environment, settings
 from loadtest.workers import Workers, workers
 from loadtest.workload import NAMESPACE, PARTITIONS
 from shoal.broker.broker import Broker
@@ -48,8 +47,7 @@ def run(options: Options) -> Report:
     samples: list[Run] = []
     floors: list[Run] = []
     prototypes: list[Run] = []
-    with server(options.server) as address, ServerProbe(address.url) as probe:
-        about, set_differently = machine(probe.version()), conditions(address, kept, MIXED)
+    about, set_differently = described(options.server, kept, MIXED)
     for number in range(options.runs):
         for cell in (cell for name, cell in CELLS.items() if options.wants(name)):
             options.say(f"drain {cell.name}, run {number + 1} of {options.runs}: {tasks} tasks")

@@ -15,7 +15,6 @@ import uvloop
 from loadtest.cells import CELLS, Cell
 from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, per_task_us, percentiles_ms
-from loadtest.measure import machine
 from loadtest.options import Options
 from loadtest.pacing import paced
 from loadtest.partitions import PartitionReader
@@ -25,7 +24,7 @@ from loadtest.proof import prove
 from loadtest.report import Report, Run, medians
 from loadtest.samples import Samples
 from loadtest.servers import ServerAddress, server
-from loadtest.system import MIXED, RETENTION_SHARE, conditions, environment, settings
+from loadtest.system import MIXED, RETENTION_SHARE, described, environment, settings
 from loadtest.workers import Workers, workers
 from loadtest.workload import NAMESPACE, PARTITIONS, PICKUP_TYPE, TYPES
 from shoal.broker.broker import Broker
@@ -45,9 +44,7 @@ def run(options: Options) -> Report:
     rate = options.rate or DEFAULT_RATE
     tasks = options.tasks or rate * DEFAULT_SECONDS
     samples: list[Run] = []
-    with server(options.server) as address, ServerProbe(address.url) as probe:
-        kept = tasks // RETENTION_SHARE
-        about, set_differently = machine(probe.version()), conditions(address, kept, MIXED)
+    about, set_differently = described(options.server, tasks // RETENTION_SHARE, MIXED)
     for number in range(options.runs):
         for name, cell in CELLS.items():
             if options.wants(name):

@@ -15,7 +15,6 @@ from loadtest import floor
 from loadtest.cells import Cell
 from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, percentiles_ms
-from loadtest.measure import machine
 from loadtest.options import Options
 from loadtest.pacing import paced
 from loadtest.partitions import PartitionReader
@@ -25,7 +24,7 @@ from loadtest.report import Report, Run, Yardstick, medians
 from loadtest.samples import Samples
 from loadtest.scripts import ScriptWindow, as_figures
 from loadtest.servers import ServerAddress, server
-from loadtest.system import conditions, environment, settings
+from loadtest.system import described, environment, settings
 from loadtest.workers import Workers, workers
 from loadtest.workload import BUSY_TYPE, NAMESPACE, PARTITIONS, PAYLOAD_BODY, PICKUP_TYPE
 from shoal import Shoal
@@ -63,67 +62,75 @@ class Scene:
     tasks: int | None
 
 
+class Pickups:
+    """Submits tasks that tell when they began, and takes the time of both sides."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._app = scene.app
+        self._samples = Samples(scene.broker)
+        self._submit_s: list[float] = []
+
+    async def send(self, priority: str | None = None) -> None:
+        """Submit one, of NORMAL priority unless another is given."""
+        sent_s, began = time.time(), time.perf_counter()
+        task = await self._app.submit(PICKUP_TYPE, PAYLOAD_BODY, priority=priority)
+        self._samples.sent(task.id, sent_s)
+        self._submit_s.append(time.perf_counter() - began)
+
+    async def figures(self) -> dict[str, Figure]:
+        """Wait until all have ended; latencies to the start, to the outcome, and of submit."""
+        await self._samples.collect_all(COLLECT_S)
+        if self._samples.waiting:
+            raise BenchmarkFailed(
+                f"{self._samples.waiting} tasks had not ended {COLLECT_S:.0f} s later"
+            )
+        return {
+            **percentiles_ms(self._samples.pickup_s),
+            **percentiles_ms(self._samples.recorded_s, "recorded_"),
+            **percentiles_ms(self._submit_s, "submit_"),
+        }
+
+
 async def _idle(scene: Scene) -> dict[str, Figure]:
     """One task a time, with pauses, on a system that has nothing else to do."""
-    samples, submit_s = Samples(scene.broker), []
-    tasks = scene.tasks or IDLE_TASKS
+    pickups, tasks = Pickups(scene), scene.tasks or IDLE_TASKS
     for _ in range(tasks):
-        sent_s, began = time.time(), time.perf_counter()
-        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY)
-        samples.sent(task.id, sent_s)
-        submit_s.append(time.perf_counter() - began)
+        await pickups.send()
         # Not in step with any timer of the workers.
         await asyncio.sleep(random.uniform(0.5, 1.5) * IDLE_GAP_S)
-    return {"tasks": tasks, **await _figures(samples, submit_s)}
+    return {"tasks": tasks, **await pickups.figures()}
 
 
 async def _hundred_idle(scene: Scene) -> dict[str, Figure]:
     """A hundred workers with next to nothing to do share a thousand tasks a second."""
     idle = await _idle_cpu(scene)
-    samples, submit_s = Samples(scene.broker), []
-
-    async def send(_: int) -> None:
-        sent_s, began = time.time(), time.perf_counter()
-        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY)
-        samples.sent(task.id, sent_s)
-        submit_s.append(time.perf_counter() - began)
-
-    tasks = scene.tasks or BUSY_TASKS
-    sending = await paced(BUSY_RATE, tasks, send)
-    figures = await _figures(samples, submit_s)
-    counted = await _claims_per_task(scene, send)
+    pickups, tasks = Pickups(scene), scene.tasks or BUSY_TASKS
+    sending = await paced(BUSY_RATE, tasks, lambda _: pickups.send())
     return {
         "tasks": tasks,
         "tasks_per_s": round(tasks / sending.seconds, 1),
-        **figures,
-        **counted,
+        **await pickups.figures(),
+        **await _script_calls(scene),
         **idle,
     }
 
 
 async def _critical(scene: Scene) -> dict[str, Figure]:
     """CRITICAL tasks while every slot is busy with 10 ms tasks of a long LOW backlog."""
-    samples, submit_s = Samples(scene.broker), []
-
-    async def send(_: int) -> None:
-        sent_s, began = time.time(), time.perf_counter()
-        task = await scene.app.submit(PICKUP_TYPE, PAYLOAD_BODY, priority="CRITICAL")
-        samples.sent(task.id, sent_s)
-        submit_s.append(time.perf_counter() - began)
-
+    pickups = Pickups(scene)
     reader = PartitionReader(scene.address.url, NAMESPACE, PARTITIONS)
     before = reader.count("PENDING")
-    sending = await paced(CRITICAL_RATE, CRITICAL_TASKS, send)
+    sending = await paced(CRITICAL_RATE, CRITICAL_TASKS, lambda _: pickups.send("CRITICAL"))
     left = reader.count("PENDING")
     reader.close()
     if not left:
         raise BenchmarkFailed("the LOW backlog was gone before the end: ask for more --tasks")
     return {
         "tasks": CRITICAL_TASKS,
-        "low_backlog": scene.tasks or BACKLOG,
+        "low_backlog": before,
         "low_left": left,
         "low_per_s": round((before - left) / sending.seconds, 1),
-        **await _figures(samples, submit_s),
+        **await pickups.figures(),
     }
 
 
@@ -150,8 +157,7 @@ def run(options: Options) -> Report:
     """
     samples: list[Run] = []
     pings: list[Run] = []
-    with server(options.server) as address, ServerProbe(address.url) as probe:
-        about, set_differently = machine(probe.version()), conditions(address, KEPT, WORKLOAD)
+    about, set_differently = described(options.server, KEPT, WORKLOAD)
     for number in range(options.runs):
         for name, setting in CELLS.items():
             if options.wants(name):
@@ -186,17 +192,6 @@ async def _measure(
     return {"name": name, **shape, **figures}, {"name": name, **percentiles_ms(round_trips)}
 
 
-async def _figures(samples: Samples, submit_s: list[float]) -> dict[str, Figure]:
-    await samples.collect_all(COLLECT_S)
-    if samples.waiting:
-        raise BenchmarkFailed(f"{samples.waiting} tasks had not ended {COLLECT_S:.0f} s later")
-    return {
-        **percentiles_ms(samples.pickup_s),
-        **percentiles_ms(samples.recorded_s, "recorded_"),
-        **percentiles_ms(submit_s, "submit_"),
-    }
-
-
 async def _idle_cpu(scene: Scene) -> dict[str, Figure]:
     """What the waiting itself costs, in percent of one core, all shards together."""
     with ServerProbe(scene.address.url) as probe:
@@ -209,12 +204,10 @@ async def _idle_cpu(scene: Scene) -> dict[str, Figure]:
     }
 
 
-async def _claims_per_task(
-    scene: Scene, send: Callable[[int], Awaitable[None]]
-) -> dict[str, Figure]:
-    """The same load for two more seconds, with every script call counted, polls of the idle too."""
-    tasks = int(WINDOW_S * BUSY_RATE)
+async def _script_calls(scene: Scene) -> dict[str, Figure]:
+    """The same load for two more seconds with every script call counted, polls of the idle too."""
+    pickups, tasks = Pickups(scene), int(WINDOW_S * BUSY_RATE)
     window = ScriptWindow(scene.address.url)
     window.open()
-    await paced(BUSY_RATE, tasks, send)
+    await paced(BUSY_RATE, tasks, lambda _: pickups.send())
     return as_figures(window.close(), tasks)

@@ -11,12 +11,11 @@ import uvloop
 
 from loadtest import floor
 from loadtest.figures import Figure, per_task_us, percentiles_ms, rate
-from loadtest.measure import machine
 from loadtest.options import Options
 from loadtest.probe import ServerProbe
 from loadtest.report import Report, Run, Yardstick, medians
 from loadtest.servers import ServerAddress, server
-from loadtest.system import conditions, environment, settings
+from loadtest.system import described, environment, settings
 from loadtest.workload import NAMESPACE, PAYLOAD_BODY, PRIORITIES, TYPES
 from shoal import Shoal
 
@@ -81,8 +80,7 @@ def run(options: Options) -> Report:
     tasks = options.tasks or DEFAULT_TASKS
     samples: list[Run] = []
     floors: list[Run] = []
-    with server(options.server) as address, ServerProbe(address.url) as probe:
-        about, set_differently = machine(probe.version()), conditions(address, KEPT, WORKLOAD)
+    about, set_differently = described(options.server, KEPT, WORKLOAD)
     for number in range(options.runs):
         for name, play in CELLS.items():
             if not options.wants(name):

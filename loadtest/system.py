@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from loadtest.servers import ServerAddress, free_port
+from loadtest.measure import machine
+from loadtest.probe import ServerProbe
+from loadtest.servers import ServerAddress, free_port, server
 from loadtest.workload import NAMESPACE, PARTITIONS
 from shoal.config import Settings
 
@@ -37,6 +39,12 @@ def environment(address: ServerAddress, kept: int) -> dict[str, str]:
 def settings(env: dict[str, str]) -> Settings:
     """The same settings for this process's own client."""
     return Settings.load(env, None)
+
+
+def described(choice: str, kept: int, workload: str) -> tuple[dict[str, object], dict[str, object]]:
+    """The machine and the conditions of a report, for the server of that name or URL."""
+    with server(choice) as address, ServerProbe(address.url) as probe:
+        return machine(probe.version()), conditions(address, kept, workload)
 
 
 def conditions(address: ServerAddress, kept: int, workload: str) -> dict[str, object]:
