@@ -14,6 +14,7 @@ import time
 
 from shoal.config import Settings
 from shoal.errors import ExitStatus
+from shoal.lifecycle import RELEASE_RESERVE_S
 from shoal.supervisor.board import Board
 from shoal.supervisor.exporter_keeper import ExporterKeeper
 from shoal.supervisor.fleet import Fleet
@@ -137,8 +138,7 @@ class Arbiter:
                 if self._deadline_s is None:
                     self._stop(f"{number.name}: draining")
                 else:
-                    logger.warning("{} again: the shards release what they run now", number.name)
-                    self._signal_all(signal.SIGTERM)
+                    self._hurry(number)
             case signal.SIGHUP:
                 self._start_rolling()
             case signal.SIGTTIN:
@@ -342,9 +342,16 @@ class Arbiter:
         slot.is_rolling = False
         send(slot.pid, signal.SIGTERM)
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _hurry(self, number: signal.Signals) -> None:
+        """Told again: the shards release now; those that can't, for their loop is blocked, go."""
+        logger.warning("{} again: the shards release what they run now", number.name)
+        now_s = time.monotonic()
+        kill_s = now_s + RELEASE_RESERVE_S + _KILL_RESERVE_S
+        if self._deadline_s is not None:
+            self._deadline_s = min(self._deadline_s, kill_s + _KILL_RESERVE_S)
         for slot in self._fleet.alive():
-            send(slot.pid, number)
+            slot.kill_s = min(slot.kill_s or kill_s, kill_s)
+            send(slot.pid, signal.SIGTERM)
 
     def _kill_rest(self) -> None:
         """Leave no child behind, whatever ended the loop."""

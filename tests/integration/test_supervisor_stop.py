@@ -99,3 +99,17 @@ def test_systemd_is_told(tmp_path: Path) -> None:
             while systemd.recv(1000) != b"STOPPING=1":
                 pass
             wait_until(lambda: host.process.returncode == 0, "it ended")
+
+
+def test_a_second_sigterm_leaves_no_time_to_a_shard_that_takes_no_notice(tmp_path: Path) -> None:
+    """Told twice, a shard that does not react is killed long before WORKER_SHUTDOWN_TIMEOUT."""
+    env = {"WORKER_SHUTDOWN_TIMEOUT": "60s"}
+    with Supervised(tmp_path, "stubborn", shards=1, env=env) as host:
+        host.wait_for("ready", 1)
+        host.process.terminate()
+        host.process.wait_for_output("draining")
+        begun = time.monotonic()
+        host.process.terminate()
+        assert host.process.wait() == ExitStatus.SYSTEM
+        assert time.monotonic() - begun < 6.0
+        host.wait_for("release", 1)
