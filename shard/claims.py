@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
+from shoal.broker.resilience import Backoff
 from shoal.broker.results import Claimed
 from shoal.errors import BrokerUnavailable, PartitionPaused
-from shoal.shard.backoff import FIRST_S, LONGEST_S
 from shoal.shard.lane import Lane
 
 if TYPE_CHECKING:
@@ -84,11 +84,10 @@ class Claims:
         self._metrics = metrics
         self._found = metrics.claims.labels("found")
         self._empty = metrics.claims.labels("empty")
-        self._rng = rng
         self._loop = asyncio.get_running_loop()
         self._promised = 0
         self._closed = False
-        self.lanes = [Lane(n) for n in range(len(ledger.tables))]
+        self.lanes = [Lane(n, Backoff(rng=rng)) for n in range(len(ledger.tables))]
         #: Claims in flight that ask one partition for all free slots.
         self.eager_in_flight = 0
 
@@ -154,7 +153,8 @@ class Claims:
         if claimed is None:
             self._failed(lane, error)
             return
-        lane.failures = 0
+        lane.backoff.reset()
+        lane.is_refused = False
         lane.is_outstanding = False
         lane.answered = now_s = _monotonic()
         self._page.contact()
@@ -186,10 +186,10 @@ class Claims:
             return
         if isinstance(error, BrokerUnavailable):
             self._metrics.broker_unavailable.labels("claim").inc()
-            delay_s = self._rng.uniform(0, min(FIRST_S * 2.0 ** min(lane.failures, 16), LONGEST_S))
+            delay_s = lane.backoff.next_s()
         else:
             delay_s = REFUSED_RETRY_S
-            if lane.failures == 0 and not isinstance(error, PartitionPaused):
+            if not lane.is_refused and not isinstance(error, PartitionPaused):
                 logger.error("partition {} refuses claims: {}", lane.partition, error)
-        lane.failures += 1
+            lane.is_refused = True
         lane.timer = self._loop.call_later(delay_s, self._issue, lane)

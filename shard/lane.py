@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shoal.shard.depths import MAX_STAY_CLAIMS, MAX_STAY_S
+
+if TYPE_CHECKING:
+    from shoal.broker.resilience import Backoff
 
 #: A higher call number than ours is on record: go far beyond it at once.
 _CALL_NUMBER_LEAP: Final = 1_000
@@ -17,11 +20,12 @@ class Lane:
     __slots__ = (
         "answered",
         "asked_at",
+        "backoff",
         "call_number",
-        "failures",
         "in_flight",
         "is_blind",
         "is_outstanding",
+        "is_refused",
         "partition",
         "pending_wake",
         "promised",
@@ -31,7 +35,7 @@ class Lane:
         "want",
     )
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, backoff: Backoff) -> None:
         self.partition = partition
         #: Rises by one with each claim, and stays while the same claim is repeated.
         self.call_number = 0
@@ -50,7 +54,9 @@ class Lane:
         self.answered = 0.0
         #: Queue and hops of a wake-up that could not be followed yet.
         self.pending_wake: tuple[str, int] | None = None
-        self.failures = 0
+        self.backoff = backoff
+        #: The broker refuses claims there with an error, and it was said.
+        self.is_refused = False
         self.timer: asyncio.TimerHandle | None = None
 
     def leap(self) -> None:

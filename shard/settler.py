@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
+from shoal.broker.resilience import Backoff
 from shoal.broker.results import Outcome, SettleStatus
 from shoal.errors import BrokerUnavailable, PartitionPaused
 from shoal.shard import outcome
-from shoal.shard.backoff import Backoff
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from shoal.shard.replies import Replies
     from shoal.telemetry.metrics import Metrics
 
+#: A batch of so many outcomes follows the claim that goes out with it, a smaller one precedes it.
+#: (Measured at 100 tasks a shard: 26,600 against 19,600 tasks/s.)
+FOLLOWS_FROM: Final = 32
 #: A partition paused for resharding is asked again this often, in seconds.
 PAUSED_RETRY_S: Final = 1.0
 
@@ -73,13 +76,16 @@ class Settler:
         lane.gathered.append(result)
         if not lane.is_busy:
             lane.is_busy = True
-            self.loop.call_soon(lane.send)
+            self.loop.call_soon(lane.send_after_claim)
 
     def flush(self, partition: int) -> None:
-        """Send now what gathered, so that it shares a round trip with what is sent next."""
+        """A claim goes out next: send now what gathered, so that both share a round trip.
+
+        A large batch is left to follow the claim: its time in Redis would delay the claim's reply
+        by more than a round trip of its own costs.
+        """
         lane = self._lanes[partition]
-        if lane.gathered and not lane.in_flight and lane.timer is None:
-            lane.is_busy = True
+        if 0 < len(lane.gathered) < FOLLOWS_FROM and lane.timer is None:
             lane.send()
 
     def close(self) -> None:
@@ -117,12 +123,19 @@ class _Lane:
         self._owner = owner
         self._partition = partition
         self._slices: deque[list[Outcome]] = deque()
-        self._backoff = Backoff(owner.rng)
+        self._backoff = Backoff(rng=owner.rng)
         self.gathered: list[Outcome] = []
         self.in_flight: list[Outcome] | None = None
         #: A flush is in flight, about to be sent, or waits to be repeated.
         self.is_busy = False
         self.timer: asyncio.TimerHandle | None = None
+
+    def send_after_claim(self) -> None:
+        """Send when the loop turns once more: a claim that goes out now is answered first.
+
+        So Redis records one batch while the handlers of the next one run.
+        """
+        self._owner.loop.call_soon(self.send)
 
     def send(self) -> None:
         """Send the next slice, unless one is in flight."""
