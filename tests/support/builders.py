@@ -132,7 +132,10 @@ class Scene:
         if number is None:
             self._numbers[partition, incarnation] += 1
             number = self._numbers[partition, incarnation]
-        return await self.broker.claim(partition, incarnation, number, want, **options)
+        claimed = await self.broker.claim(partition, incarnation, number, want, **options)
+        for claim in claimed.claims:
+            self.names.note_entry(claim.token.decode().rpartition("/")[0], claim.id.decode())
+        return claimed
 
     async def running(
         self, *names: str, incarnation: str = ME, partition: int = 0, **fields: Any

@@ -16,7 +16,7 @@ from shoal.model.identity import task_id
 State = dict[str, str]
 
 _TASK_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ENTRY_ID = re.compile(r"\b1[0-9]{12}-[0-9]+")
+_PLACE = re.compile(r"\b([A-Za-z][\w.-]*:[0-3](?::isolated)?)/(1[0-9]{12}-[0-9]+)")
 _MS = re.compile(r"\b1[0-9]{12}\b")
 
 
@@ -43,12 +43,12 @@ class Names:
         text = task.decode() if isinstance(task, bytes) else task
         return self._name_of.get(text, text)
 
-    def note_entry(self, entry: str, task: str) -> None:
-        """Name an entry after the task it carries."""
-        if entry not in self._entries:
+    def note_entry(self, place: str, task: str) -> None:
+        """Name an entry, given as ``<stream>/<entry id>``, after the task it carries."""
+        if place not in self._entries:
             name = self.name(task)
             self._entries_of[name] = self._entries_of.get(name, 0) + 1
-            self._entries[entry] = f"{name}.{self._entries_of[name]}"
+            self._entries[place] = f"{name}.{self._entries_of[name]}"
 
     def journal(self, entry: str) -> str:
         """A journal entry's number in the order seen."""
@@ -58,7 +58,7 @@ class Names:
         """A value with ids, entries and times replaced, and separators made visible."""
         text = raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
         text = _TASK_ID.sub(lambda match: self.name(match[0]), text)
-        text = _ENTRY_ID.sub(lambda match: self._entries.get(match[0], "entry"), text)
+        text = _PLACE.sub(lambda match: f"{match[1]}/{self._entries.get(match[0], 'entry')}", text)
         return _MS.sub("MS", text).replace("\x1f", "|").replace("\n", ";")
 
 
@@ -72,7 +72,8 @@ def snapshot(redis_client: redis.Redis, keys: PartitionKeys, names: Names) -> St
     tasks = [key for key in found if key.startswith(keys.stream(""))]
     for key in tasks:
         for entry, fields in client.xrange(key):
-            names.note_entry(entry.decode(), fields.get(b"i", b"?").decode())
+            place = f"{key.removeprefix(keys.stream(''))}/{entry.decode()}"
+            names.note_entry(place, fields.get(b"i", b"?").decode())
     state: State = {}
     for key in found:
         name = names.words(key.removeprefix(keys.prefix))
@@ -124,9 +125,11 @@ def _stream(client: Any, key: str, name: str, names: Names) -> State:
     for entry, fields in client.xrange(key):
         holder = pending.pop(entry.decode(), "")
         carried = f"{names.words(fields.get(b'i', b'?'))} {fields.get(b'y', b'?').decode()}"
-        state[f"{name}/{names.words(entry)}"] = f"{carried} @ {holder}" if holder else carried
+        state[names.words(f"{name}/{entry.decode()}")] = (
+            f"{carried} @ {holder}" if holder else carried
+        )
     for lost, holder in pending.items():
-        state[f"{name}/{names.words(lost)}"] = f"(no entry) @ {holder}"
+        state[names.words(f"{name}/{lost}")] = f"(no entry) @ {holder}"
     return state
 
 

@@ -122,10 +122,6 @@ local function read_stream(stream)
         break
       end
     end
-    if seen_returned < 0 then
-      have = have - seen_returned
-      seen_returned = 0
-    end
   end
   local drained = false
   while read < want and bytes < BYTES do
@@ -144,7 +140,7 @@ local function read_stream(stream)
   end
   if drained then
     have = seen_returned
-  elseif have < 0 then
+  elseif have < 0 or seen_returned < 0 then
     -- More was read than was counted: an increment was lost. Count what the stream and its group say.
     local summary = call('XPENDING', key, GROUP)
     seen_returned = 0
