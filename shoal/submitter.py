@@ -68,6 +68,8 @@ class Submitter:
         self._next = random.randrange(broker.submit_partitions)
         self._waiting: deque[_Waiting] = deque()
         self._flushes: set[asyncio.Task[None]] = set()
+        # Flushes that will still look at what waits; a task stays in the set a little longer.
+        self._active = 0
 
     async def one(self, plan: Plan, spec: bytes) -> str:
         """Submit one task and return its id: the standing task's if its unique key is taken.
@@ -85,7 +87,8 @@ class Submitter:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(plan, spec, loop.create_future())
         self._waiting.append(waiting)
-        if len(self._flushes) < min(MAX_FLUSHES, self._broker.submit_partitions):
+        if self._active < min(MAX_FLUSHES, self._broker.submit_partitions):
+            self._active += 1
             flush = loop.create_task(self._flush(), name="shoal-submit")
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)
@@ -130,23 +133,33 @@ class Submitter:
 
     async def _flush(self) -> None:
         """Store what waits, and what comes while that is under way."""
-        while self._waiting:
-            batch: list[_Waiting] = []
-            size = 0
-            while self._waiting and len(batch) < MAX_TASKS_PER_FLUSH:
-                size += len(self._waiting[0].spec)
-                if batch and size > MAX_BYTES_PER_FLUSH:
-                    break
-                batch.append(self._waiting.popleft())
-            try:
-                ids, failure = await self._store(
-                    [item.plan for item in batch], [item.spec for item in batch]
-                )
-            except BaseException:
-                for item in batch:
-                    item.stored.cancel()
-                raise
-            _answer(batch, ids, failure)
+        try:
+            while self._waiting:
+                await self._flush_batch()
+        finally:
+            self._active -= 1
+
+    async def _flush_batch(self) -> None:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_TASKS_PER_FLUSH:
+            size += len(self._waiting[0].spec)
+            if batch and size > MAX_BYTES_PER_FLUSH:
+                break
+            batch.append(self._waiting.popleft())
+        try:
+            plans = [item.plan for item in batch]
+            ids, failure = await self._store(plans, [item.spec for item in batch])
+        except Exception as error:  # noqa: BLE001 - told to those who wait for it
+            for item in batch:
+                if not item.stored.done():
+                    item.stored.set_exception(error)
+            return
+        except BaseException:
+            for item in batch:
+                item.stored.cancel()
+            raise
+        _answer(batch, ids, failure)
 
     async def _keep_id(self, task_id: str, plan: Plan, spec: bytes) -> str:
         """Submit what belongs to one partition, because of its id or its unique key."""
