@@ -6,42 +6,21 @@ import asyncio
 import contextlib
 import gc
 import os
-import time
-from collections.abc import AsyncIterator, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
-from loguru import logger
 
-from shoal.broker.broker import Broker
-from shoal.broker.registry import Registry
-from shoal.broker.sync_broker import SyncBroker
-from shoal.errors import BrokerUnavailable, ExitStatus, ShoalError
+from shoal.errors import ExitStatus, ShoalError
 from shoal.lifecycle import READY, RELEASE_RESERVE_S, ChildContext, startup_failure
 from shoal.loading import load_app
 from shoal.model.identity import Incarnation
-from shoal.page import PageState
-from shoal.shard.burst import until_idle
 from shoal.shard.control import Control, OrphanWatch, Why
-from shoal.shard.heartbeat import Heartbeat
-from shoal.shard.loops import every
-from shoal.shard.outcome import Stop
-from shoal.shard.parts import Parts, tick_for_ever
-from shoal.telemetry import metrics
+from shoal.shard.life import live, release
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
-    from shoal.config import Settings
 
-#: How often who is live is read again, in seconds.
-_SLICE_S: Final = 1.0
-#: How often it is looked whether a drain is over, in seconds.
-_DRAIN_LOOK_S: Final = 0.01
-#: How long handlers have to clean up after they were handed back and cancelled, in seconds.
-_CLEAN_UP_S: Final = 0.5
-#: How long a release at the end may take before it is left to the supervisor, in seconds.
-_RELEASE_S: Final = 1.2
 #: Allocations between two looks of the garbage collector at the youngest objects: a claim of a few
 #: hundred tasks must not set it off each time.
 _GC_THRESHOLD: Final = 20_000
@@ -73,146 +52,33 @@ async def _run(context: ChildContext, app: Shoal) -> ExitStatus:
     OrphanWatch(
         context.death_fd,
         partial(control.stop_now, Why.ORPHANED),
-        partial(_release, settings, str(incarnation), "drained"),
+        partial(release, settings, str(incarnation), "drained"),
     ).start()
-    heartbeat = Heartbeat(str(incarnation), settings.worker, control)
+    is_ready = False
+
+    def ready() -> None:
+        nonlocal is_ready
+        is_ready = True
+        os.write(context.ready_fd, READY)
+
     try:
-        broker = await Broker.connect(settings)
-        registry = Registry(broker)
-        former = await registry.take_name(heartbeat.record(), context.replaces)
-        if former is not None:
-            await asyncio.to_thread(_release, settings, former, "killed")
+        return await live(
+            settings,
+            context.page,
+            app,
+            incarnation,
+            control,
+            replaces=context.replaces,
+            ready=ready,
+        )
     except ShoalError as error:
+        if is_ready:
+            raise
         return _cannot_start(context, error)
-    app.attach(broker, settings)
-    parts = Parts(context, app, broker, registry, incarnation, control, metrics.current())
-    try:
-        return await _work(context, parts, broker, registry, heartbeat, control, incarnation)
-    finally:
-        with contextlib.suppress(ShoalError):
-            await app.aclose()
-        await broker.aclose()
-
-
-async def _work(
-    context: ChildContext,
-    parts: Parts,
-    broker: Broker,
-    registry: Registry,
-    heartbeat: Heartbeat,
-    control: Control,
-    incarnation: Incarnation,
-) -> ExitStatus:
-    """Work until told to end. The order of ending is the order of the blocks, from the inside."""
-    settings = context.settings
-    name = str(incarnation)
-    beat = partial(heartbeat.run_once, registry, parts)
-    beats = every(settings.worker.heartbeat_s, beat, "the heartbeat", parts.rng)
-    status = ExitStatus.OK
-    with parts.renewer:  # leases are renewed until the last task is out
-        async with _services(tick_for_ever(parts), beats):
-            async with _services(*_claiming(settings, parts, broker, control)):
-                context.page.contact()
-                context.page.state = PageState.READY
-                os.write(context.ready_fd, READY)
-                parts.claimer.poll()
-                why = await control.wish()
-                context.page.state = PageState.DRAINING
-                parts.claimer.close()
-            if why is not Why.DEAD:
-                await _drain(parts, control)
-            if not parts.ledger.is_empty or why in {Why.DEAD, Why.STUCK}:
-                status = await _hand_back(settings, parts, name, why)
-        parts.close()
-        await parts.replies.aclose()
-    with contextlib.suppress(ShoalError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            await registry.leave(name, "shutdown")
-    logger.info(
-        "{} has ended: {} tasks, {} failed", name, parts.executor.processed, parts.executor.failed
-    )
-    return status
-
-
-def _claiming(
-    settings: Settings, parts: Parts, broker: Broker, control: Control
-) -> list[Coroutine[Any, Any, None]]:
-    """What goes on only for as long as this shard claims."""
-    rng = parts.rng
-    services = [
-        parts.wakes.listen(),
-        parts.claimer.run_errands(),
-        every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
-        every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),
-        every(parts.janitor.INTERVAL_S, parts.janitor.run_once, "pruning", rng),
-    ]
-    if settings.worker.burst:
-        services.append(_end_when_idle(settings, parts, broker, control))
-    return services
-
-
-async def _end_when_idle(
-    settings: Settings, parts: Parts, broker: Broker, control: Control
-) -> None:
-    await until_idle(broker, parts.claimer, parts.ledger, settings.worker.queues)
-    control.stop(Why.DONE)
-
-
-async def _drain(parts: Parts, control: Control) -> None:
-    """Wait until all is done and answered, the deadline comes, or there is a hurry."""
-    while not (  # noqa: ASYNC110 - what ends it happens for each task, where an event would cost
-        parts.is_drained or control.hurry.is_set() or time.monotonic() >= control.deadline_s
-    ):
-        await asyncio.sleep(_DRAIN_LOOK_S)
-
-
-async def _hand_back(settings: Settings, parts: Parts, incarnation: str, why: Why) -> ExitStatus:
-    """Release what still runs, and only then cancel it: so it runs elsewhere without delay.
-
-    Returns:
-        What to exit with: not OK when the supervisor has to release it.
-    """
-    reason = {Why.STUCK: "retired", Why.DEAD: "lost"}.get(why, "drained")
-    status = ExitStatus.OK
-    try:
-        async with asyncio.timeout(_RELEASE_S):
-            released = await asyncio.to_thread(_release, settings, incarnation, reason)
-        logger.info("{} tasks are handed back", released)
-    except (ShoalError, TimeoutError) as error:
-        logger.warning("what still runs can't be handed back by this shard: {}", error)
-        status = ExitStatus.REDIS_UNREACHABLE
-    stopping = parts.executor.stop_all(Stop.RELEASED)
-    if stopping:
-        await asyncio.wait(stopping, timeout=_CLEAN_UP_S)
-    return status
-
-
-def _release(settings: Settings, incarnation: str, reason: str) -> int:
-    """Hand back all that an incarnation holds, by a connection of its own. Blocks."""
-    broker = SyncBroker(settings)
-    try:
-        return broker.release(incarnation, reason)
-    finally:
-        broker.close()
-
-
-@contextlib.asynccontextmanager
-async def _services(*services: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run these beside the block and cancel them at its end; one that fails ends the block."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(service) for service in services]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 def _cannot_start(context: ChildContext, error: ShoalError) -> ExitStatus:
-    status = error.exit_status
-    if isinstance(error, BrokerUnavailable):
-        status = ExitStatus.REDIS_UNREACHABLE
     message = f"{error}. {error.remedy}" if error.remedy else str(error)
-    with contextlib.suppress(OSError):
-        os.write(context.ready_fd, startup_failure(status, message))
-    return status
+    with contextlib.suppress(OSError):  # nobody is there to read it any more
+        os.write(context.ready_fd, startup_failure(error.exit_status, message))
+    return error.exit_status

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from shoal.app import Shoal
     from shoal.broker.broker import Broker
     from shoal.broker.registry import Registry
-    from shoal.lifecycle import ChildContext
+    from shoal.config import Settings
     from shoal.model.identity import Incarnation
+    from shoal.page import Page
     from shoal.shard.control import Control
 
 #: How often the page, the metrics and the loop watch are fed, in seconds.
@@ -47,7 +48,8 @@ class Parts:
 
     def __init__(
         self,
-        context: ChildContext,
+        settings: Settings,
+        page: Page,
         app: Shoal,
         broker: Broker,
         registry: Registry,
@@ -55,8 +57,7 @@ class Parts:
         control: Control,
         metrics: Metrics,
     ) -> None:
-        settings, page = context.settings, context.page
-        name = str(incarnation)
+        name = self.incarnation = str(incarnation)
         rng = SystemRandom()
         is_dead = partial(control.stop_now, Why.DEAD)
         self._page = page
