@@ -33,6 +33,8 @@ class RestartPolicy:
     initial_backoff_s: float = 0.25
     #: The longest pause, in seconds.
     max_backoff_s: float = 15.0
+    #: The longest pause before a start that waits for Redis: when it is back, work goes on at once.
+    max_postponed_s: float = 1.0
 
     def __post_init__(self) -> None:
         if self.initial_backoff_s <= 0 or self.max_backoff_s < self.initial_backoff_s:
@@ -99,7 +101,8 @@ class RestartBudget:
         """
         streak = self._unproductive.get(slot, 0) + 1
         self._unproductive[slot] = streak
-        return self._policy.backoff_s(self._policy.immediate + streak)
+        pause_s = self._policy.backoff_s(self._policy.immediate + streak)
+        return min(pause_s, self._policy.max_postponed_s)
 
     def settled(self, slot: int) -> None:
         """The slot's shard has proven itself, or ended as it should: its streak is over."""

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shoal.errors import ExitStatus
@@ -171,11 +172,11 @@ def test_sighup_replaces_the_shards_one_by_one(tmp_path: Path) -> None:
 def test_a_rolling_restart_stops_at_the_first_shard_that_cannot_start(tmp_path: Path) -> None:
     """A reload with broken code costs one shard, not all."""
     with Supervised(tmp_path, "work:1", shards=3) as host:
-        host.wait_for("ready", 3)
+        old = {event["pid"] for event in host.wait_for("ready", 3)}
         host.behave("fail:66:no module named some_app")
         host.process.send(signal.SIGHUP)
         host.process.wait_for_output("the rolling restart ends here")
-        assert len(host.living()) == 2
+        assert len(old & set(host.living())) == 2
         host.behave("work:1")
         host.wait_for("ready", 4)
 
@@ -214,3 +215,21 @@ def test_burst_ends_when_every_shard_has_ended_well(tmp_path: Path, shards: int)
     with Supervised(tmp_path, "done", shards=shards, env={"FAKE_BURST": "1"}) as host:
         assert host.process.wait() == ExitStatus.OK
         assert len(host.events("ready")) == shards
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a process namespace of its own needs root")
+def test_as_process_1_the_supervisor_buries_orphans(tmp_path: Path) -> None:
+    """As process 1 of a container it reaps what a shard's children leave, and nothing else."""
+    host = Supervised(tmp_path, "orphaning", shards=1)
+    host.process.command[:0] = ["/usr/bin/unshare", "--pid", "--fork", "--kill-child"]
+    with host:
+        host.wait_for("ready", 1)
+
+        def states() -> list[str]:
+            tree = psutil.Process(host.process.pid).children(recursive=True)
+            return [process.status() for process in tree]
+
+        wait_until(lambda: len(states()) == 3, "supervisor, shard and orphan live")
+        wait_until(lambda: len(states()) == 2, "the orphan is gone and buried")
+        assert psutil.STATUS_ZOMBIE not in states()
+        assert not host.events("release")

@@ -9,7 +9,8 @@ Behaviours:
 * ``patient``: drains for ever, ends at the second SIGTERM;
 * ``silent``: ready, then alive without ticking;
 * ``fail:STATUS:MESSAGE``: reports that it can't start;
-* ``slow``: never ready; ``exit:STATUS``: exits before it is ready; ``done``: ready, then exits with 0.
+* ``orphaning``: leaves a grandchild behind, then works; ``slow``: is never ready;
+* ``exit:STATUS``: exits before it is ready; ``done``: ready, then exits with 0.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def main(context: ChildContext) -> int:
         return int(status)
     if behaviour == "exit":
         return int(detail)
+    if behaviour == "orphaning":
+        leave_orphan()
     if behaviour == "slow":
         signal.pause()
     terms: list[int] = []
@@ -92,6 +95,17 @@ def main(context: ChildContext) -> int:
             page.state = PageState.DRAINING
     note("drained", terms=len(terms))
     return 0
+
+
+def leave_orphan() -> None:
+    """Fork a child that forks another and ends: nobody but process 1 will wait for the other."""
+    between = os.fork()
+    if between == 0:
+        if os.fork() == 0:
+            signal.alarm(1)
+            signal.pause()
+        os._exit(0)
+    os.waitpid(between, 0)
 
 
 def release(_settings: Settings, incarnation: str, reason: str) -> int:
