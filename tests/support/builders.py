@@ -92,8 +92,8 @@ class Scene:
         #: Set by a test that leaves a fault behind on purpose: the last ``verify`` is left out.
         self.leaves_faults = False
 
-    def client(self, partition: int = 0) -> redis.Redis:
-        """A plain client of the server that has this partition."""
+    def client(self, partition: int = 0) -> Any:
+        """A plain ``redis.Redis`` of the server that has this partition, without its wrong annotations."""
         return self._client_of(self.broker.keys[partition].slot)
 
     def key(self, name: str, partition: int = 0) -> str:

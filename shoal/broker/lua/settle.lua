@@ -48,6 +48,12 @@ local function holds(k)
   return count == count_of[k]
 end
 
+-- After a failover to a clock behind, an entry id comes again with another task, whose entry must stay.
+local function carries(stream, entry, id)
+  local e = call('XRANGE', P .. 'stream:' .. stream, entry, entry)[1]
+  return not e or e[2][2] == id
+end
+
 local answer, na = { 'ok' }, 1
 local done, done_types, ndt = {}, {}, 0
 local other, no = {}, 0
@@ -139,13 +145,13 @@ for k = 1, total do
       no = no + 1; other[no] = id .. ' ' .. typ .. ' ' .. state .. ' ' .. reason
     end
   elseif h[1] and h[3] and find(h[3], 'run' .. US .. token .. US, 1, true) then
-    if pending then
+    if pending and carries(stream, entry, id) then
       local drop = list_in(drops, stream); drop[#drop + 1] = entry
       own[stream][entry] = false
     end
     answer[na + 1] = k; answer[na + 2] = 'already'; na = na + 2
   elseif not h[1] then
-    if pending then
+    if pending and carries(stream, entry, id) then
       local drop = list_in(drops, stream); drop[#drop + 1] = entry
       own[stream][entry] = false
       move(typ, 'RUNNING', nil, 1)

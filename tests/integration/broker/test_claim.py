@@ -308,10 +308,9 @@ async def test_bounded_want(scene7: Scene) -> None:
 
 def _all_due(scene: Scene, number: int) -> bool:
     seconds, micros = scene.client().time()
-    return (
-        scene.client().zcount(scene.key("scheduled"), "-inf", seconds * 1000 + micros // 1000 - 1)
-        == number
-    )
+    now = seconds * 1000 + micros // 1000
+    due: int = scene.client().zcount(scene.key("scheduled"), "-inf", now - 1)
+    return due == number
 
 
 def _last_entry(scene: Scene, stream: str) -> str:
