@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 import os
 import re
 import sys
@@ -97,6 +98,7 @@ def _import(name: str) -> ModuleType:
 
 def _failed(name: str, error: BaseException) -> StartupError:
     """Where in the user's code importing stopped; a traceback in one line."""
+    logging.getLogger(__name__).debug("importing %s failed", name, exc_info=error)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -122,4 +124,4 @@ def _near(name: str, found: object) -> str:
         found, ModuleType
     ) else []  # fmt: skip
     near = apps or difflib.get_close_matches(name, dir(found), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f", but {near[0]!r}" if near else ""

@@ -98,6 +98,6 @@ def test_what_the_module_raises_is_one_line_with_its_place(  # type: ignore[no-u
 def test_a_wrong_name_and_a_wrong_thing_are_told(write) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     """With the name that was probably meant."""
     write("loaded_names.py", "from shoal import Shoal\nqueue = Shoal()\nnumber = 7\n")
-    assert "did you mean 'queue'?" in str(failure("loaded_names:app"))
+    assert "has no 'app', but 'queue'" in str(failure("loaded_names:app"))
     assert "is a int, not a Shoal application" in str(failure("loaded_names:number"))
     assert "is the class Shoal" in str(failure("loaded_names:Shoal"))
