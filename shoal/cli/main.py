@@ -64,23 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: ``None`` = those of the process.
     """
     try:
-        result: Any = cli.main(arguments, prog_name="shoal", standalone_mode=False)
+        # Not cli.main, which answers a closed pipe with the status of a verification that failed.
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        with cli.make_context("shoal", given) as context:
+            result: Any = cli.invoke(context)
+        sys.stdout.flush()
         return int(result or ExitStatus.OK)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return ExitStatus.CONFIGURATION
     except (click.Abort, KeyboardInterrupt):
         return ExitStatus.INTERRUPTED
-    except ShoalError as error:
-        _say(error)
-        return error.exit_status
     except BrokenPipeError:
         # Whoever read the output has enough. Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.OK
     except Exception as error:  # noqa: BLE001 - the last frame of the process
         _say(error)
-        return ExitStatus.SYSTEM
+        return error.exit_status if isinstance(error, ShoalError) else ExitStatus.SYSTEM
 
 
 def _say(error: Exception) -> None:

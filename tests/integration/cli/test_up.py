@@ -1,0 +1,145 @@
+"""``shoal up`` keeps a server and a supervisor alive, and ends both in order."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shoal.errors import ExitStatus
+from tests.support.processes import ChildProcess, is_alive, shoal
+from tests.support.waiting import wait_until
+
+MODULE = """
+import asyncio
+from shoal import Shoal
+
+app = Shoal()
+
+@app.task("double")
+async def double(ctx, payload):
+    return payload * 2
+
+@app.task("slow")
+async def slow(ctx, payload):
+    await asyncio.sleep(payload)
+    return "done"
+"""
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[ChildProcess]:
+    """``shoal up`` with one shard, ready."""
+    (tmp_path / "tasks.py").write_text(MODULE)
+    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as child:
+        child.wait_for_output("shard 0 is ready")
+        yield child
+        if child.returncode is None:
+            child.terminate()
+            child.wait()
+
+
+def url_of(folder: Path) -> str:
+    """Where the embedded server is, as ``shoal up`` tells others."""
+    return (folder / ".shoal" / "redis.url").read_text()
+
+
+def submit(folder: Path, *arguments: str) -> str:
+    """What ``shoal submit`` prints."""
+    command = ["submit", *arguments]
+    with shoal(*command, env={"REDIS_URL": url_of(folder)}, cwd=folder) as child:
+        assert child.wait() == ExitStatus.OK, child.stderr
+        return child.stdout.strip()
+
+
+def process_of(up: ChildProcess, what: str) -> int:
+    """The process id of the server or the supervisor."""
+    for pid in up.children():
+        name = psutil.Process(pid).name()
+        if ("valkey" in name) == (what == "server"):
+            return pid
+    raise AssertionError(f"there is no {what}")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_works_and_ends_with_nothing_left(
+    up: ChildProcess, tmp_path: Path, how: signal.Signals
+) -> None:
+    """A task is done; the URL is for its owner only; Ctrl-C ends all of it with status 0."""
+    assert submit(tmp_path, "double", "21", "--wait") == "42"
+    url_file = tmp_path / ".shoal" / "redis.url"
+    assert stat.S_IMODE(url_file.stat().st_mode) == 0o600
+    family = up.children(recursive=True)
+    assert len(family) >= 3
+    up.send(how)
+    assert up.wait() == ExitStatus.OK
+    assert not any(map(is_alive, family))
+    assert not url_file.exists()
+
+
+def test_ctrl_c_to_the_whole_group_is_one_wish(up: ChildProcess, tmp_path: Path) -> None:
+    """As a terminal sends it: what runs is finished, not handed back."""
+    task_id = submit(tmp_path, "slow", "1")
+    wait_until(lambda: "RUNNING" in shown(tmp_path, task_id), "it runs")
+    os.killpg(up.pid, signal.SIGINT)
+    assert up.wait() == ExitStatus.OK
+    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as again:
+        again.wait_for_output("shard 0 is ready")
+        lines = [line.split() for line in shown(tmp_path, task_id).splitlines()]
+        assert ["state", "COMPLETED"] in lines
+        assert ["attempts", "1"] in lines
+        again.terminate()
+        assert again.wait() == ExitStatus.OK
+
+
+def shown(folder: Path, task_id: str) -> str:
+    """What ``shoal task`` prints."""
+    with shoal("task", task_id, env={"REDIS_URL": url_of(folder)}, cwd=folder) as child:
+        child.wait()
+        return child.stdout
+
+
+def test_a_server_that_dies_is_started_again(up: ChildProcess, tmp_path: Path) -> None:
+    """With its data: what was accepted is done after the crash."""
+    first = submit(tmp_path, "double", "1", "-d", "2s")
+    os.kill(process_of(up, "server"), signal.SIGKILL)
+    up.wait_for_output("The embedded Valkey server ended and is started again")
+    wait_until(lambda: "COMPLETED" in shown(tmp_path, first), "it is done", 20)
+    up.terminate()
+    assert up.wait() == ExitStatus.OK
+
+
+def test_a_supervisor_that_is_killed_is_started_again(up: ChildProcess, tmp_path: Path) -> None:
+    """Its shards end, and new ones do the work."""
+    os.kill(process_of(up, "supervisor"), signal.SIGKILL)
+    up.wait_for_output("The supervisor was ended by SIGKILL and is started again")
+    wait_until(lambda: up.stderr.count("shard 0 is ready") == 2, "the new shard is ready", 30)
+    assert submit(tmp_path, "double", "4", "--wait") == "8"
+    up.terminate()
+    assert up.wait() == ExitStatus.OK
+
+
+def test_a_second_one_in_the_same_folder_is_refused(up: ChildProcess, tmp_path: Path) -> None:
+    """Its data belong to one."""
+    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as second:
+        assert second.wait() not in (ExitStatus.OK, None)
+        assert str(tmp_path / ".shoal") in second.stderr
+        assert "Traceback" not in second.stderr
+
+
+def test_nothing_outlives_it(up: ChildProcess, tmp_path: Path) -> None:
+    """Killed without a chance to tidy up, it takes its family with it."""
+    family = up.children(recursive=True)
+    up.kill()
+    wait_until(lambda: not any(map(is_alive, family)), "all are gone", 30)
+
+
+def test_a_bad_module_ends_it_with_the_status_of_the_worker(tmp_path: Path) -> None:
+    """And the server ends too."""
+    with shoal("up", "-n", "1", "none:app", cwd=tmp_path) as child:
+        assert child.wait() == ExitStatus.MODULE_NOT_FOUND
+        assert "there is no module 'none'" in child.stderr
+        assert "Traceback" not in child.stderr
