@@ -92,8 +92,11 @@ class Broker(Operations):
         topology = Topology(seed, cluster=cluster, timeout_s=settings.redis.timeout_s)
         try:
             await topology.open()
-            for node in topology.nodes():
-                await check_node(node)
+            seen = [await check_node(node) for node in topology.nodes()]
+            if not cluster and seen[0].get("cluster_enabled") == "1":
+                await topology.become_cluster()
+                for node in topology.nodes():
+                    await check_node(node)
             node = topology.node_of(slot_of(settings_key(settings.namespace)))
             agreed = await open_namespace(node, settings)
         except BaseException:

@@ -68,8 +68,8 @@ def check_server(info: dict[str, str], address: str) -> None:
         )
 
 
-async def check_node(node: Node) -> None:
-    """Check one server, see :func:`check_server`.
+async def check_node(node: Node) -> dict[str, str]:
+    """Check one server, see :func:`check_server`, and return what INFO says of it.
 
     Raises:
         StartupError: It is not fit.
@@ -77,12 +77,13 @@ async def check_node(node: Node) -> None:
     """
     await node.connected()
     fields: dict[str, str] = {}
-    for section in ("server", "memory", "persistence"):
+    for section in ("server", "memory", "persistence", "cluster"):
         reply = await node.call("INFO", section)
         if isinstance(reply, hiredis.ReplyError):
             raise error_for(str(reply))
         fields |= parse_info(reply)
     check_server(fields, str(node.address))
+    return fields
 
 
 async def open_namespace(node: Node, settings: Settings) -> Agreed:

@@ -255,6 +255,8 @@ class SyncBroker:
         if text is None or kind_of(text) is not ErrorKind.REPAIRABLE:
             return False
         if "MOVED" in text:
+            # Only a cluster says so, whatever its URL was.
+            self._cluster = True
             self._slots = []
             return True
         if "NOSCRIPT" in text:

@@ -49,6 +49,15 @@ class Topology:
         else:
             await self._node(self._seed).connected()
 
+    async def become_cluster(self) -> None:
+        """The server turned out to be a node of a cluster, whatever its URL said: find its masters.
+
+        Raises:
+            BrokerUnavailable: They can't be found.
+        """
+        self.cluster = True
+        await self.refresh()
+
     def node_of(self, slot: int) -> Node:
         """The node that has a slot.
 
