@@ -7,11 +7,13 @@ from typing import Any
 import redis
 
 from shoal.broker.broker import Broker
+from shoal.broker.keys import GROUP
 from shoal.broker.results import (
     Claim,
     Claimed,
     Outcome,
     OutcomeWord,
+    Renewed,
     SettleStatus,
     Submission,
     Submitted,
@@ -152,6 +154,36 @@ class Scene:
     ) -> list[SettleStatus]:
         """Record outcomes."""
         return await self.broker.settle(partition, incarnation, outcomes)
+
+    async def renew(
+        self, *claims: Claim, incarnation: str = ME, partition: int = 0, rotation: int = 0
+    ) -> Renewed:
+        """Renew claims as the renew thread does."""
+        pairs = [(claim.id, claim.token) for claim in claims]
+        return await self.broker.run(
+            self.broker.calls.renew(partition, incarnation, pairs, rotation)
+        )
+
+    def now_ms(self, partition: int = 0) -> int:
+        """Redis' time."""
+        seconds, micros = self.client(partition).time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def age(self, *claims: Claim, idle_ms: int, incarnation: str = ME, partition: int = 0) -> None:
+        """Let claims look as if they had not been renewed for so long."""
+        for claim in claims:
+            stream, entry, _ = claim.token.decode().split("/")
+            key = self.key(f"stream:{stream}", partition)
+            self.client(partition).xclaim(
+                key, GROUP, incarnation, 0, [entry], idle=idle_ms, justid=True
+            )
+
+    def silence(self, incarnation: str, silent_ms: int, partition: int = 0) -> None:
+        """Let an incarnation look as if it had been silent for so long, in a partition without grace."""
+        client, now = self.client(partition), self.now_ms(partition)
+        client.zadd(self.key("beats", partition), {incarnation: now - silent_ms})
+        client.set(self.key("contact", partition), now)
+        client.set(self.key("grace_until", partition), now - 60_000)
 
     async def ended(self, word: OutcomeWord, *names: str, **fields: Any) -> dict[str, Claim]:
         """Submit, claim and settle tasks, all with this outcome; their claims by name."""
