@@ -100,7 +100,8 @@ class Operations:
             for n in range(self.partitions)
         ]
         rows = [row for one in pending for row in await one]
-        rows.sort(key=lambda row: (-row.at_ms, row.id))
+        # Stable: each partition's own order decides among equals, so that pages neither overlap nor skip.
+        rows.sort(key=lambda row: -row.at_ms)
         return rows[offset : offset + limit]
 
     async def counts(self) -> dict[tuple[str, str], int]:

@@ -3,7 +3,8 @@
 --   KEYS[1]  the partition's marker
 --   ARGV     operation id, then ids
 -- Returns  per id: requeued | already | completed | active | not_found, and the state before the call
--- Changes  entry, hash (with a `requeued` line, from which attempts count anew), indexes, counters, one event.
+-- Changes  entry, hash (with a `requeued` line, from which attempts count anew), indexes, counters, the unique key
+--          where it is free, one event.
 -- May be repeated: a late copy finds the line with its operation id.
 --# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks
 local operation = ARGV[1]
@@ -16,7 +17,7 @@ end
 for k = 2, #ARGV do
   local id = ARGV[k]
   local key = P .. 'task:' .. id
-  local h = call('HMGET', key, 'entry', 'state', 'type', 'history', 'fingerprint')
+  local h = call('HMGET', key, 'entry', 'state', 'type', 'history', 'fingerprint', 'unique')
   local state, typ = h[2], h[3]
   if not h[1] then
     say('not_found', '')
@@ -33,6 +34,8 @@ for k = 2, #ARGV do
     index_remove(state, typ, id)
     if state == 'FAILED' then call('ZREM', P .. 'scheduled', id) end
     if h[5] then call('ZREM', P .. 'index:DEAD:by:' .. h[5], id) end
+    -- It has not ended any more; whoever has its unique key by now keeps it.
+    if h[6] then call('SET', P .. 'unique:' .. h[6], id, 'NX') end
     move(typ, state, 'PENDING', 1)
     bump(stats, 'requeued:' .. typ, 1)
     no = no + 1; other[no] = id .. ' ' .. typ .. ' PENDING ' .. operation
