@@ -61,9 +61,10 @@ class EmbeddedHost:
         Raises:
             StartupError: The server cannot start, or one of both dies again and again.
         """
+        # Before there is anything to end in order, a signal ends this process as it ends any.
+        self._server.start()
         signals = SignalPipe()
         try:
-            self._server.start()
             self._publish_url()
             self._fork_supervisor()
             while self._status is None:
@@ -128,7 +129,8 @@ class EmbeddedHost:
         if self._status is None and self._server.poll() is not None:
             self._count_death("the embedded Valkey server", ExitStatus.REDIS_UNREACHABLE)
             click.echo("The embedded Valkey server ended and is started again", err=True)
-            self._server.start()
+            # Not waited for: it may read its data for long, and shards wait for it by themselves.
+            self._server.launch()
         if self._stop_by_s is not None and mono_s() > self._stop_by_s:
             self._tell(signal.SIGKILL)
 

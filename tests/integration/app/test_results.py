@@ -8,7 +8,7 @@ import pytest
 
 from shoal import Shoal, State
 from shoal.config import Settings
-from shoal.errors import ResultTimeout, TaskCancelled, TaskFailed, TaskNotFound
+from shoal.errors import BrokerError, ResultTimeout, TaskCancelled, TaskFailed, TaskNotFound
 from shoal.model.identity import task_id
 from tests.support.processes import ChildProcess, shoal
 from tests.support.servers import RedisServer
@@ -136,3 +136,24 @@ async def test_waiting_outlasts_an_outage(valkey: RedisServer) -> None:
     await app.aclose()
     with pytest.raises(asyncio.CancelledError):
         await wait
+
+
+async def test_an_error_that_no_repetition_mends_reaches_who_waits(
+    app: Shoal, valkey: RedisServer
+) -> None:
+    """A damaged task is told to its waiter, and waiting for others goes on afterwards."""
+    handle = await app.submit("nobody.runs.this")
+    with valkey.client(decode=True) as client:
+        [key] = client.keys(f"*task:{handle.id}")
+        kept = client.dump(key)
+        client.delete(key)
+        client.set(key, "no hash")
+        with pytest.raises(BrokerError):
+            await handle.result(10)
+        client.delete(key)
+        client.restore(key, 0, kept)
+    other = await app.submit("nobody.runs.this")
+    waiting = asyncio.ensure_future(other.result(10))
+    await other.cancel()
+    with pytest.raises(TaskCancelled):
+        await waiting

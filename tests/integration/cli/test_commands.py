@@ -1,6 +1,9 @@
 """What the commands print and how they end, beside a real server and real workers."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -200,3 +203,37 @@ def test_output_into_a_closed_pipe_is_no_error(valkey: RedisServer) -> None:
         assert process.stderr.read() == b""
     wait_until(lambda: process.poll() is not None, "it ends")
     assert process.returncode == ExitStatus.OK
+
+
+def test_on_a_terminal_tables_are_drawn_and_json_is_indented(valkey: RedisServer) -> None:
+    """People get columns with numbers to the right, and JSON they can read."""
+    assert Done(valkey.url, "submit", "t").status == ExitStatus.OK
+    table = on_terminal(valkey.url, "queues")
+    assert "queue" in table
+    assert "CRITICAL" in table
+    assert "PENDING" in table
+    document = on_terminal(valkey.url, "queues", "--json")
+    assert '\n  "queues": [\n' in document
+    assert json.loads(document)["states"]["PENDING"] == 1
+
+
+def on_terminal(url: str, *arguments: str) -> str:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "shoal", *arguments],
+            env={**clean_environment(), "REDIS_URL": url, "TERM": "dumb", "COLUMNS": "100"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            os.close(theirs)
+            written = b""
+            with contextlib.suppress(OSError):  # EIO: the other end is closed
+                while part := os.read(ours, 65536):
+                    written += part
+            assert process.wait(30) == ExitStatus.OK
+    finally:
+        os.close(ours)
+    return written.decode().replace("\r\n", "\n")

@@ -11,6 +11,7 @@ import pytest
 
 from shoal.errors import ExitStatus
 from tests.support.processes import ChildProcess, is_alive, shoal
+from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until
 
 MODULE = """
@@ -143,3 +144,39 @@ def test_a_bad_module_ends_it_with_the_status_of_the_worker(tmp_path: Path) -> N
         assert child.wait() == ExitStatus.MODULE_NOT_FOUND
         assert "there is no module 'none'" in child.stderr
         assert "Traceback" not in child.stderr
+
+
+def test_more_shards_can_be_asked_for(up: ChildProcess, tmp_path: Path) -> None:
+    """SIGTTIN and its like are passed on to the supervisor."""
+    up.send(signal.SIGTTIN)
+    up.wait_for_output("shard 1 is ready")
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(up: ChildProcess, tmp_path: Path) -> None:
+    """After five deaths within a minute it ends, with the status for it and one line."""
+    seen: set[int] = set()
+
+    def kill_the_next() -> bool:
+        if up.returncode is not None:
+            return True
+        for pid in up.children():
+            if pid not in seen and "valkey" in psutil.Process(pid).name():
+                seen.add(pid)
+                os.kill(pid, signal.SIGKILL)
+        return False
+
+    wait_until(kill_the_next, "it gives up", 40)
+    assert up.returncode == ExitStatus.REDIS_UNREACHABLE
+    assert "the embedded Valkey server died 6 times within 60 s" in up.stderr
+    assert "Traceback" not in up.stderr
+
+
+def test_with_a_redis_of_its_own_no_server_is_started(valkey: RedisServer, tmp_path: Path) -> None:
+    """REDIS_URL says where; then `up` is a worker."""
+    (tmp_path / "tasks.py").write_text(MODULE)
+    env = {"REDIS_URL": valkey.url}
+    with shoal("up", "-n", "1", "tasks:app", env=env, cwd=tmp_path) as child:
+        child.wait_for_output("shard 0 is ready")
+        assert not (tmp_path / ".shoal").exists()
+        child.terminate()
+        assert child.wait() == ExitStatus.OK
