@@ -37,6 +37,8 @@ class Topology:
         self._by_slot: list[Node | None] = []
         self._refreshing = asyncio.Lock()
         self.version = 0
+        #: Set whenever the masters have changed; whoever waits for it clears its own.
+        self.watchers: set[asyncio.Event] = set()
 
     async def open(self) -> None:
         """Connect to the server, or to every master.
@@ -108,6 +110,8 @@ class Topology:
                     by_slot[first : last + 1] = [master] * (last + 1 - first)
                 self._by_slot = by_slot
                 self.version += 1
+                for watcher in self.watchers:
+                    watcher.set()
                 await self._wait_for(self.nodes())
                 return
             raise error

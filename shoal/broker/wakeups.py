@@ -86,33 +86,31 @@ class Wakeups:
 
     async def _keep(self) -> None:
         """One listener for each master, anew whenever the slots' masters change."""
-        while True:
-            version = self._broker.topology.version
-            by_address: dict[Address, list[int]] = {}
-            for partition in range(self._broker.partitions):
-                try:
-                    address = self._broker.node_of_partition(partition).address
-                except BrokerUnavailable:
-                    continue
-                by_address.setdefault(address, []).append(partition)
-            async with asyncio.TaskGroup() as group:
-                listeners = [
-                    group.create_task(self._listen(address, partitions))
-                    for address, partitions in by_address.items()
-                ]
-                await self._until_changed(version)
-                for listener in listeners:
-                    listener.cancel()
-            if self._topology_changed.is_set():
+        topology = self._broker.topology
+        topology.watchers.add(self._topology_changed)
+        try:
+            while True:
                 self._topology_changed.clear()
+                version = topology.version
+                async with asyncio.TaskGroup() as group:
+                    listeners = [
+                        group.create_task(self._listen(address, partitions))
+                        for address, partitions in self._by_address().items()
+                    ]
+                    await self._topology_changed.wait()
+                    for listener in listeners:
+                        listener.cancel()
                 await self._refresh(version)
+        finally:
+            topology.watchers.discard(self._topology_changed)
 
-    async def _until_changed(self, version: int) -> None:
-        # The topology is also refreshed by calls that were misled, so its version is looked at too.
-        while self._broker.topology.version == version:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._topology_changed.wait(), 0.25)
-                return
+    def _by_address(self) -> dict[Address, list[int]]:
+        by_address: dict[Address, list[int]] = {}
+        for partition in range(self._broker.partitions):
+            with suppress(BrokerUnavailable):
+                address = self._broker.node_of_partition(partition).address
+                by_address.setdefault(address, []).append(partition)
+        return by_address
 
     async def _refresh(self, version: int) -> None:
         try:
