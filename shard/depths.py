@@ -20,7 +20,7 @@ OLDEST_EVERY: Final = 16
 BLIND_EVERY: Final = 64
 #: How long depths are believed while there is a backlog, for every 8 live shards; and at most.
 BELIEVED_S: Final = 0.05
-BELIEVED_AT_MOST_S: Final = 0.25
+BELIEVED_AT_MOST_S: Final = 1.0
 
 
 def rank(depths: Depths) -> int:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: Slices removed of one partition before the next has its turn.
 _SLICES_A_ROUND: Final = 8
+#: Rounds between two trims of the journals of types that are written no more.
+_TRIM_EVERY: Final = 60
 
 
 class Janitor:
@@ -21,6 +23,7 @@ class Janitor:
     def __init__(self, broker: Broker, slice: Slice) -> None:
         self._broker = broker
         self._slice = slice
+        self._round = 0
 
     async def run_once(self) -> int:
         """Prune each partition of the slice.
@@ -32,10 +35,13 @@ class Janitor:
             BrokerUnavailable: Redis is away.
         """
         removed = 0
+        self._round += 1
         for partition in self._slice.own:
             for _ in range(_SLICES_A_ROUND):
                 pruned = await self._broker.prune(partition)
                 removed += pruned.completed + pruned.cancelled + pruned.dead
                 if not pruned.more:
                     break
+            if self._round % _TRIM_EVERY == 0:
+                await self._broker.trim_journals(partition)
         return removed

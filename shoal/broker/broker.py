@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 import hiredis
 
 from shoal.broker.address import parse_url
-from shoal.broker.calls import Call, Calls, slices
+from shoal.broker.calls import MAX_TASKS, Call, Calls, slices
 from shoal.broker.keys import PartitionKeys
 from shoal.broker.keys import settings as settings_key
 from shoal.broker.node import Node
@@ -324,6 +324,17 @@ class Broker(Operations):
                 types it writes, so only types that are written no more need it.
         """
         return await self.run(self.calls.prune(partition, events_s, types))
+
+    async def trim_journals(self, partition: int) -> None:
+        """Trim each type's own journal up to where `done` begins.
+
+        Settling does that for the types it writes; this is for those that are written no more.
+        """
+        _, _, counts, _, _ = await self.run(self.calls.queues(partition))
+        prefix = b"COMPLETED:"
+        types = [f[len(prefix) :].decode() for f in counts[0::2] if f.startswith(prefix)]
+        for at in range(0, len(types), MAX_TASKS):
+            await self.prune(partition, types=types[at : at + MAX_TASKS])
 
 
 def _is_refusal(answer: Any) -> bool:

@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether calls can be sent."""
-        return self._transport is not None
+        return self._transport is not None and self._closing is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""

@@ -46,7 +46,10 @@ class Node:
             BrokerUnavailable: It did not come; the reason is the last one seen.
         """
         if self._connection is not None:
-            return
+            if self._connection.is_open:
+                return
+            # Lost a moment ago, and the keeper has not run since: a caller that comes again and again must wait.
+            self._connected.clear()
         self.start()
         try:
             async with asyncio.timeout(self._timeout_s):
