@@ -84,13 +84,19 @@ class Scene:
     Args:
         broker: Connected.
         client_of: A plain client of the server that has a slot.
+        after: A scene on the same server whose names and call numbers go on.
     """
 
-    def __init__(self, broker: Broker, client_of: Callable[[int], redis.Redis]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        client_of: Callable[[int], redis.Redis],
+        after: "Scene | None" = None,
+    ) -> None:
         self.broker = broker
-        self.names = Names()
+        self.names: Names = after.names if after else Names()
         self._client_of = client_of
-        self._numbers: Counter[tuple[int, str]] = Counter()
+        self._numbers: Counter[tuple[int, str]] = after._numbers if after else Counter()
         #: Set by a test that leaves a fault behind on purpose: the last ``verify`` is left out.
         self.leaves_faults = False
 

@@ -15,13 +15,15 @@ from tests.support.servers import RedisServer
 
 
 @asynccontextmanager
-async def scene_on(server: RedisServer, **changes: object) -> AsyncIterator[Scene]:
-    """A scene on one server, with other settings where given."""
+async def scene_on(
+    server: RedisServer, *, after: Scene | None = None, **changes: object
+) -> AsyncIterator[Scene]:
+    """A scene on one server, with other settings where given; ``after`` goes on with another one's names."""
     async with AsyncExitStack() as stack:
         client = stack.enter_context(server.client())
         broker = await Broker.connect(settings_for(server.url, **changes))
         stack.push_async_callback(broker.aclose)
-        scene = Scene(broker, lambda _slot: client)
+        scene = Scene(broker, lambda _slot: client, after)
         yield scene
         await end_with_proof(scene, [client])
 
