@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 #: Slices removed of one partition before the next has its turn.
 _SLICES_A_ROUND: Final = 8
-#: Rounds between two trims of the journals of types that are written no more.
-_TRIM_EVERY: Final = 60
+#: Rounds between two trims of the types' own journals.
+_TRIM_EVERY: Final = 5
 
 
 class Janitor:

@@ -184,13 +184,13 @@ def encode_payload(value: object) -> bytes:
 
 
 def encode_result(value: object) -> bytes:
-    """JSON of a handler's return value; see ``encode_payload``.
+    """JSON of a handler's return value, see ``encode_payload``; nothing at all for ``None``.
 
     Raises:
         ResultNotSerializable: As ``InvalidPayload`` there.
     """
     if value is None:
-        return b"null"
+        return b""
     try:
         return _encode(value)
     except _Unserializable as fault:

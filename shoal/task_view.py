@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shoal.codec import Spec, decode_json, decode_spec
@@ -10,7 +11,7 @@ from shoal.errors import InvalidPayload
 from shoal.model.attempt import count_attempts, parse_history
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
-from shoal.model.task import Task, attempts_of, from_unix_ms
+from shoal.model.task import Attempt, Task, attempts_of, from_unix_ms
 from shoal.model.transitions import State
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def view_task(
         timeout=timeout_s or settings.default_timeout_s,
         scheduled_at=from_unix_ms(spec.scheduled_ms or 0),
         started_at=started_at or (ran[-1].started_at if ran else None),
-        completed_at=from_unix_ms(int(fields.get("ended", b"0"))),
+        completed_at=_completed_at(state, fields, ran),
         result=_value(fields.get("result")),
         error=_value(fields.get("error")),
         attempts=count_attempts(fields.get("history")),
@@ -59,6 +60,18 @@ def view_task(
         history=history,
         reason=fields["reason"].decode() if "reason" in fields else None,
     )
+
+
+def _completed_at(
+    state: State, fields: Mapping[str, bytes], ran: Sequence[Attempt]
+) -> datetime | None:
+    """When it ended. For COMPLETED the last attempt says it; nothing more is stored."""
+    if state is not State.COMPLETED:
+        return from_unix_ms(int(fields.get("ended", b"0")))
+    last = ran[-1] if ran else None
+    if last is None or last.started_at is None:
+        return None
+    return last.started_at + timedelta(seconds=last.duration or 0.0)
 
 
 def effective_retry(

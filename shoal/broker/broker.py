@@ -320,16 +320,12 @@ class Broker(Operations):
         Args:
             partition: Which.
             events_s: How long events stay, in seconds.
-            types: At most 256 types whose own journals are trimmed too. Settling does that for the
-                types it writes, so only types that are written no more need it.
+            types: At most 256 types whose own journals are trimmed up to where ``done`` begins.
         """
         return await self.run(self.calls.prune(partition, events_s, types))
 
     async def trim_journals(self, partition: int) -> None:
-        """Trim each type's own journal up to where `done` begins.
-
-        Settling does that for the types it writes; this is for those that are written no more.
-        """
+        """Trim each type's own journal up to where ``done`` begins."""
         _, _, counts, _, _ = await self.run(self.calls.queues(partition))
         prefix = b"COMPLETED:"
         types = [f[len(prefix) :].decode() for f in counts[0::2] if f.startswith(prefix)]

@@ -125,10 +125,10 @@ def _unpack(fields: dict[bytes, bytes]) -> list[tuple[bytes, bytes]] | None:
     packed, runs = fields.get(b"i", b""), fields.get(b"y", b"")
     out, at = [], 0
     for run in runs.split(b" "):
-        task_type, star, count = run.rpartition(b"*")
-        if not star or not count.isdigit():
+        task_type, star, count = run.partition(b"*")
+        if not task_type or (star and not count.isdigit()):
             return None
-        length = int(count) * ID_LENGTH
+        length = int(count or 1) * ID_LENGTH
         out.append((task_type, packed[at : at + length]))
         at += length
     if at != len(packed) or not 0 < at <= IDS_PER_ENTRY * ID_LENGTH:

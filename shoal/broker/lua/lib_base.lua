@@ -24,7 +24,7 @@ local function bump(deltas, field, by)
   deltas[field] = (deltas[field] or 0) + by
 end
 
--- 'a*3 b*1 a*2': run lengths of a list, order kept.
+-- 'a*3 b a*2': run lengths of a list, order kept.
 local function run_lengths(list, n)
   local out, m, last, count = {}, 0, nil, 0
   for k = 1, n do
@@ -32,11 +32,11 @@ local function run_lengths(list, n)
     if v == last then
       count = count + 1
     else
-      if last then m = m + 1; out[m] = last .. '*' .. count end
+      if last then m = m + 1; out[m] = count == 1 and last or last .. '*' .. count end
       last, count = v, 1
     end
   end
-  if last then m = m + 1; out[m] = last .. '*' .. count end
+  if last then m = m + 1; out[m] = count == 1 and last or last .. '*' .. count end
   return concat(out, ' ')
 end
 

@@ -7,8 +7,8 @@ end
 
 -- Removes whole entries that ended before `until_ms` until `budget` ids are gone or `excess` is met. Each type's counter
 -- loses what UNLINK says; the types are told apart only when some hash was gone already.
--- Returns the first id of `done` that stands (false when nothing was taken), the ids taken, and whether more may stand.
--- A type's own journal is trimmed when it is next written, or by trim_types.
+-- Returns the ids taken, and whether more may stand.
+-- The types' own journals are trimmed by trim_types: naming the bound in every XADD would be 3 % of the AOF.
 local function prune_done(budget, excess, until_ms)
   if budget > excess then budget = excess end
   local taken, last, more = 0, nil, true
@@ -22,8 +22,8 @@ local function prune_done(budget, excess, until_ms)
       local ids, types = entries[e][2][2], entries[e][2][4]
       last = entries[e][1]
       local at = 1
-      for typ, n in gmatch(types, '(%S+)%*(%d+)') do
-        for _ = 1, tonumber(n) do
+      for typ, n in gmatch(types, '([^%s%*]+)%*?(%d*)') do
+        for _ = 1, tonumber(n) or 1 do
           nk = nk + 1; keys[nk] = P .. 'task:' .. sub(ids, at, at + 35)
           at = at + 36
         end
@@ -32,7 +32,7 @@ local function prune_done(budget, excess, until_ms)
       taken = nk
     end
   end
-  if not last then return false, 0, more end
+  if not last then return 0, more end
   local whole = call('EXISTS', unpack(keys)) == nk
   if whole then call('UNLINK', unpack(keys)) end
   local from = 1
@@ -42,12 +42,11 @@ local function prune_done(budget, excess, until_ms)
     if gone > 0 then move(span_types[k], 'COMPLETED', nil, gone) end
     from = span_ends[k] + 1
   end
-  local stands = after(last)
-  call('XTRIM', P .. 'done', 'MINID', stands)
-  return stands, taken, more
+  call('XTRIM', P .. 'done', 'MINID', after(last))
+  return taken, more
 end
 
--- Trims the journals of types up to where `done` begins: for types that are written no more.
+-- Trims the journals of types up to where `done` begins.
 local function trim_types(types)
   local first = call('XRANGE', P .. 'done', '-', '+', 'COUNT', 1)[1]
   local info = not first and call('XINFO', 'STREAM', P .. 'done')

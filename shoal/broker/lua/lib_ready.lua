@@ -75,18 +75,21 @@ local function finish_ready(known, taken)
 end
 
 -- A new due time: the first sleeper is woken when it would sleep past it, so that somebody promotes in time.
+-- One past its own time is awake or dead, and promotes nothing.
 local function wake_for_due(due)
-  for _, key in ipairs({ P .. 'sleepers:*' }) do
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if first[1] then
-      if tonumber(first[2]) > due then wake('*', 1, 0) end
-      return
-    end
+  local function first_of(key)
+    local first = call('ZRANGE', key, '(' .. NOW_TEXT, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+    return tonumber(first[2] or nil)
+  end
+  local first = first_of(P .. 'sleepers:*')
+  if first then
+    if first > due then wake('*', 1, 0) end
+    return
   end
   for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
-    local first = call('ZRANGE', P .. 'sleepers:' .. queue, 0, 0, 'WITHSCORES')
-    if first[1] then
-      if tonumber(first[2]) > due then wake(queue, 1, 0) end
+    first = first_of(P .. 'sleepers:' .. queue)
+    if first then
+      if first > due then wake(queue, 1, 0) end
       return
     end
   end

@@ -11,12 +11,12 @@ local keep, age, tombstone, events = tonumber(ARGV[1]), tonumber(ARGV[2]), tonum
 local more = 0
 local old = NOW - math.max(age, tombstone)
 
-local _, completed, stands = prune_done(256, 256, old)
+local completed, stands = prune_done(256, 256, old)
 if stands then more = 1 end
 if completed == 0 and keep >= 0 then
   local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) - keep
   if excess > 0 then
-    _, completed, stands = prune_done(256, excess, NOW - tombstone)
+    completed, stands = prune_done(256, excess, NOW - tombstone)
     if stands and excess > completed then more = 1 end
   end
 end

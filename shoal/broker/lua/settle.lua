@@ -87,9 +87,9 @@ for k = 1, total do
     own[stream][entry] = false
     if outcome == 'completed' then
       if body == '' then
-        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW_TEXT, 'history', history)
+        call('HSET', key, 'state', 'COMPLETED', 'history', history)
       else
-        call('HSET', key, 'state', 'COMPLETED', 'ended', NOW_TEXT, 'history', history, 'result', body)
+        call('HSET', key, 'state', 'COMPLETED', 'history', history, 'result', body)
       end
       if h[4] then call('HDEL', key, 'cancel') end
       local list = done[typ]
@@ -167,14 +167,9 @@ for typ, by in pairs(ended_of) do
   for state, n in pairs(by) do move(typ, 'RUNNING', state, n) end
 end
 
--- Pruning comes before the journal, so that adding to a type's journal also trims its old end.
-local oldest
-if completed > 0 and keep >= 0 then
-  local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) + completed - keep
-  if excess > 0 then oldest = prune_done(math.min(2 * completed, 256), excess, NOW - tombstone) end
-end
-
 -- The journal: ids grouped by type, so that `done` and `done:<type>` share their lists; at most 100 ids an entry.
+-- The event only names the entries, which stand for longer than it does.
+local journal = {}
 local event = { 'XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'settled', 'w', me }
 if completed > 0 then
   local all, all_types, n = {}, {}, 0
@@ -192,26 +187,26 @@ if completed > 0 then
     local types, nt = {}, 0
     for k = from, to do nt = nt + 1; types[nt] = all_types[k] end
     local at = call('XADD', P .. 'done', '*', 'i', concat(all, '', from, to), 'y', run_lengths(types, nt))
+    journal[#journal + 1] = at
     local start = from
     for k = from, to do
       if k == to or all_types[k + 1] ~= all_types[k] then
-        local key = P .. 'done:' .. all_types[k]
-        if oldest then
-          call('XADD', key, 'MINID', oldest, at, 'i', concat(all, '', start, k))
-        else
-          call('XADD', key, at, 'i', concat(all, '', start, k))
-        end
+        call('XADD', P .. 'done:' .. all_types[k], at, 'i', concat(all, '', start, k))
         start = k + 1
       end
     end
   end
-  event[#event + 1] = 'i'; event[#event + 1] = concat(all)
-  event[#event + 1] = 'y'; event[#event + 1] = run_lengths(all_types, n)
+  event[#event + 1] = 'j'; event[#event + 1] = concat(journal, ' ')
 end
 if no > 0 then
   event[#event + 1] = 'o'; event[#event + 1] = concat(other, '\n')
 end
 if #event > 10 then call(unpack(event)) end
+
+if completed > 0 and keep >= 0 then
+  local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) + completed - keep
+  if excess > 0 then prune_done(math.min(2 * completed, 256), excess, NOW - tombstone) end
+end
 
 for stream, entries in pairs(back) do
   local args = { P .. 'stream:' .. stream, GROUP, 'returned', 0 }

@@ -13,6 +13,8 @@ local h = redis.call('HMGET', key, 'incarnation', 'desired')
 if h[1] and h[1] ~= me then return { 'taken', h[1] } end
 redis.call('HSET', key, 'incarnation', me, 'record', ARGV[3], 'beat', now)
 redis.call('HSETNX', key, 'started', now)
+-- Given up as lost, and back: its name is not free.
+redis.call('HDEL', key, 'left', 'left_at')
 redis.call('EXPIRE', key, ARGV[4])
 redis.call('ZADD', KEYS[1], now, name)
 return { 'ok', h[2] or '', redis.call('HGET', P .. 'settings', 'epoch') or '' }

@@ -16,7 +16,7 @@ if holder and holder ~= me and holder ~= replaces and not h[3] and not (seen ~= 
   return { 'held', holder, tonumber(beat or 0), now }
 end
 redis.call('HSET', key, 'incarnation', me, 'record', record, 'beat', now, 'started', now)
-redis.call('HDEL', key, 'left')
+redis.call('HDEL', key, 'left', 'left_at')
 redis.call('EXPIRE', key, lifetime)
 redis.call('ZADD', KEYS[1], now, name)
 return { 'ok', holder and holder ~= me and not h[3] and holder or '' }
