@@ -131,7 +131,7 @@ class Executor:
 
     def hand_back(self, partition: int, token: bytes, id: bytes, type: bytes, reason: str) -> None:
         """Settle a task ``returned``: it goes before all others, to whoever claims next."""
-        tail = line_tail(0, 0, "returned", reason)
+        tail = line_tail(0, 0, reason)
         self._report(partition, Outcome(token, id, type, "returned", reason.encode(), b"", tail))
 
     def stop(self, held: Held, why: Stop) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from shoal import Shoal
@@ -18,6 +19,7 @@ from shoal.page import Page, PageState
 from shoal.shard.control import Control, Why
 from shoal.shard.life import live
 from tests.support.builders import settings_for
+from tests.support.ledger import LEDGER_VARIABLE, Ledger
 from tests.support.processes import ChildProcess
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until_async
@@ -66,10 +68,15 @@ async def shard_on(
         await shard.end()
 
 
+def client_on(server: RedisServer, **changes: object) -> AbstractAsyncContextManager[Shoal]:
+    """See ``client_at``; on a test server."""
+    return client_at(server.url, **changes)
+
+
 @contextlib.asynccontextmanager
-async def client_on(server: RedisServer, **changes: object) -> AsyncIterator[Shoal]:
+async def client_at(url: str, **changes: object) -> AsyncIterator[Shoal]:
     """An application to submit from, with its own connection; at its end ``verify`` finds nothing."""
-    async with Shoal(settings_for(server.url, **changes)) as client:
+    async with Shoal(settings_for(url, **changes)) as client:
         yield client
         report = await verify(await client.broker())
         assert report.ok, report.lines()
@@ -85,11 +92,11 @@ async def until_settled(broker: Broker, **states: int) -> None:
     await wait_until_async(counts, f"the states are {states}", 15)
 
 
-@contextlib.contextmanager
-def shard_process(
-    url: str, app_spec: str = "tests.integration.shard.program:app", **env: object
-) -> Iterator[ChildProcess]:
-    """A shard forked by a parent that does nothing else; see ``tests.integration.shard.host``."""
+def shard_process(url: str, ledger: Ledger, **env: object) -> ChildProcess:
+    """A shard forked by a parent that does nothing else; see ``tests.integration.shard.host``.
+
+    ``APP`` among the settings names another application than ``tests.integration.shard.program``.
+    """
     settings = {
         "REDIS_URL": url,
         "SHOAL_NAMESPACE": "t",
@@ -98,9 +105,8 @@ def shard_process(
         "SHOAL_TOMBSTONE": "1s",
         "WORKER_ID": "w",
         "WORKER_SHUTDOWN_TIMEOUT": "8s",
+        LEDGER_VARIABLE: str(ledger.path),
         **{name: str(value) for name, value in env.items()},
     }
-    with ChildProcess(
-        [sys.executable, "-m", "tests.integration.shard.host", app_spec], env=settings
-    ) as host:
-        yield host
+    app = str(env.get("APP", "tests.integration.shard.program:app"))
+    return ChildProcess([sys.executable, "-m", "tests.integration.shard.host", app], env=settings)

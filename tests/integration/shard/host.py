@@ -16,6 +16,7 @@ def main() -> int:
     settings = Settings.from_environment()
     if "BURST" in os.environ:
         settings = settings.replace(worker__burst=True)
+    nonce = os.environ.get("NONCE", "aaaaaa")
     page = Page.create(settings.worker.concurrency)
     page.begin(restarts=0)
     ready_read, ready_write = os.pipe()
@@ -26,9 +27,7 @@ def main() -> int:
         metrics.configure(None)
         from shoal.shard.main import main as shard_main
 
-        context = ChildContext(
-            0, sys.argv[1], settings, page, ready_write, death_read, None, "aaaaaa"
-        )
+        context = ChildContext(0, sys.argv[1], settings, page, ready_write, death_read, None, nonce)
         return shard_main(context)
 
     pid = child.fork(

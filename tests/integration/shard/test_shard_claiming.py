@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sized
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
 from shoal import Shoal, TaskContext
 from shoal.broker import keys
-from tests.integration.shard.harness import client_on, shard_on, until_settled
+from tests.integration.shard.harness import client_at, client_on, shard_on, until_settled
 from tests.support.cluster import RedisCluster3
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
@@ -36,6 +38,10 @@ class Counting:
             self.now -= 1
 
 
+async def _until_length(seen: Sized, length: int) -> None:
+    await wait_until_async(lambda: len(seen) == length, f"{length} ran", interval_s=0.0005)
+
+
 async def test_an_idle_shard_hears_of_a_task_at_once(server: RedisServer) -> None:
     """By its wake-up and not by the 1 s poll: the median of 20 pick-ups is far below it."""
     counting = Counting()
@@ -47,7 +53,7 @@ async def test_an_idle_shard_hears_of_a_task_at_once(server: RedisServer) -> Non
         for n in range(1, 21):
             start = time.monotonic()
             await client.submit("count", n)
-            await wait_until_async(lambda n=n: len(counting.runs) == n, "it ran", interval_s=0.0005)  # type: ignore[misc]
+            await _until_length(counting.runs, n)
             waits.append(time.monotonic() - start)
         assert sorted(waits)[10] < 0.05
 
@@ -124,12 +130,14 @@ async def test_urgent_work_passes_a_backlog(valkey: RedisServer) -> None:
             for n in range(1, 11):
                 start = time.monotonic()
                 await client.submit("urgent", priority="CRITICAL")
-                await wait_until_async(
-                    lambda n=n: len(started) == n, "it started", interval_s=0.001
-                )  # type: ignore[misc]
+                await _until_length(started, n)
                 delays.append(started[-1] - start)
             await until_settled(await client.broker(), COMPLETED=3010)
         assert sorted(delays)[5] < 0.1
+
+
+def _broke(proxy: Proxy, accepted: int, counting: Counting) -> bool:
+    return proxy.accepted > accepted or len(counting.runs) == 2000
 
 
 @pytest.mark.timeout(120)
@@ -147,12 +155,9 @@ async def test_lost_replies_to_claims_give_every_task_once(redis7: RedisServer) 
                 proxy.url, counting.app, partitions=2, worker__lease_s=600, redis__timeout_s=0.3
             ):
                 for n in range(40):
-                    before = proxy.accepted
+                    has_broken = partial(_broke, proxy, proxy.accepted, counting)
                     proxy.cut_after(300 + 97 * n)
-                    await wait_until_async(
-                        lambda before=before: proxy.accepted > before or len(counting.runs) == 2000,  # type: ignore[misc]
-                        "a connection broke",
-                    )
+                    await wait_until_async(has_broken, "a connection broke")
                     proxy.heal()
                 await until_settled(broker, COMPLETED=2000)
     assert len(counting.runs) == 2000
@@ -184,20 +189,20 @@ async def test_a_late_claim_reply_finds_its_tasks_a_place_or_hands_them_back(
     """Replies held until the shard has given up on them: afterwards every task runs exactly once."""
     counting = Counting(0.01)
     with Proxy(valkey.port) as proxy:
-        async with client_on(valkey, partitions=4) as client:
-            async with shard_on(
+        async with (
+            client_on(valkey, partitions=4) as client,
+            shard_on(
                 proxy.url, counting.app, partitions=4, worker__lease_s=600, redis__timeout_s=0.3
-            ):
-                for _ in range(3):
-                    proxy.hold_replies()
-                    await client.submit_many("count", range(60))
-                    await wait_until_async(
-                        lambda: proxy.held_bytes("replies") > 0, "a reply is held"
-                    )
-                    await asyncio.sleep(0.5)  # longer than the deadline of a call
-                    proxy.heal()
-                    await asyncio.sleep(0.05)
-                await until_settled(await client.broker(), COMPLETED=180)
+            ),
+        ):
+            for _ in range(3):
+                proxy.hold_replies()
+                await client.submit_many("count", range(60))
+                await wait_until_async(lambda: proxy.held_bytes("replies") > 0, "a reply is held")
+                await asyncio.sleep(0.5)  # longer than the deadline of a call
+                proxy.heal()
+                await asyncio.sleep(0.05)
+            await until_settled(await client.broker(), COMPLETED=180)
     assert len(counting.runs) == 180
     assert set(counting.runs.values()) == {1}
 
@@ -249,7 +254,7 @@ async def test_a_full_shard_passes_its_wake_up_on(valkey: RedisServer) -> None:
         for n in range(1, 5):
             begin = time.monotonic()
             await client.submit("slow")
-            await wait_until_async(lambda n=n: len(starts) == n, "it started", interval_s=0.001)  # type: ignore[misc]
+            await _until_length(starts, n)
             waits.append(starts[-1] - begin)
         slow_done.set()
         await until_settled(await client.broker(), COMPLETED=4)
@@ -268,12 +273,10 @@ async def test_a_shard_works_on_a_cluster(cluster: RedisCluster3) -> None:
     """Sixteen partitions on three masters: woken, claimed and settled on each of them."""
     counting = Counting()
     url = cluster.url.replace("redis://", "redis+cluster://")
-
-    class Address:
-        url = cluster.url.replace("redis://", "redis+cluster://")
-
-    async with client_on(Address(), partitions=16) as client:  # type: ignore[arg-type]
-        async with shard_on(url, counting.app, partitions=16):
-            for n in range(32):
-                await client.submit("count", n)
-            await until_settled(await client.broker(), COMPLETED=32)
+    async with (
+        client_at(url, partitions=16) as client,
+        shard_on(url, counting.app, partitions=16),
+    ):
+        for n in range(32):
+            await client.submit("count", n)
+        await until_settled(await client.broker(), COMPLETED=32)
