@@ -21,10 +21,9 @@ async def test_completed(scene: Scene) -> None:
     assert await scene.settle(outcome(claims["a"])) == ["ok"]
     assert scene.changes(before) == {
         "task:a/state": "COMPLETED",
-        "task:a/ended": "MS",
         "task:a/result": "42",
         "task:a/history": line("run", "default:1/a.1/1", "completed"),
-        "done/1": "i=a y=mail*1",
+        "done/1": "i=a y=mail",
         "done:mail/1": "i=a",
         "counts/RUNNING": "1",
         "counts/RUNNING:mail": "1",
@@ -32,7 +31,7 @@ async def test_completed(scene: Scene) -> None:
         "counts/COMPLETED:mail": "1",
         "stats/completed:mail": "1",
         "stats/settled/default:1": "1",
-        "events/3": f"k=settled w={ME} i=a y=mail*1",
+        "events/3": f"k=settled w={ME} j=MS-0",
         "stream:default:1/a.1": None,
         f"stream:default:1>{ME}": "1 pending",
     }

@@ -201,8 +201,8 @@ def test_a_payload_has_a_largest_size() -> None:
 
 
 def test_a_result_that_cannot_be_written_is_an_error_of_its_own() -> None:
-    """The message begins with the place in the result."""
-    assert encode_result(None) == b"null"
+    """The message begins with the place in the result; None is nothing at all."""
+    assert encode_result(None) == b""
     assert encode_result({"a": 1}) == b'{"a":1}'
     for value, message in (
         (object(), "result: a value of type object"),
