@@ -93,7 +93,9 @@ def main(context: ChildContext) -> int:
             page.contact()
         if terms:
             page.state = PageState.DRAINING
-    note("drained", terms=len(terms))
+    # The kernel's signal may come before the end of file is seen: the same death, told twice.
+    is_orphaned = select.select([context.death_fd], [], [], 0)[0]
+    note("orphaned" if is_orphaned else "drained", terms=len(terms))
     return 0
 
 
