@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
@@ -80,6 +80,7 @@ class Claimer:
         self._turn = rng.randrange(count)
         self._blind_turn = rng.randrange(count)
         self._depths_at = 0.0
+        self._all_depths_at = 0.0
         self._quarter = -(-ledger.concurrency // 4)
         self._most_unanswered = UNANSWERED_FACTOR * ledger.concurrency
         self._hungry_since: float | None = 0.0
@@ -89,7 +90,7 @@ class Claimer:
         self._is_closed = False
         self._is_paused = False
         self._errand = asyncio.Event()
-        self._wants_depths = False
+        self._wanted_depths: list[int] = []
         self._passed_on: list[tuple[int, str, int]] = []
 
     # -- what happens ------------------------------------------------------------------------------
@@ -202,9 +203,7 @@ class Claimer:
         if self._claims.eager_in_flight:
             return  # its reply leads back here
         if now_s - self._depths_at > depths.believed_s(self._slice.live):
-            self._depths_at = now_s
-            self._wants_depths = True
-            self._errand.set()
+            self._want_depths(now_s)
         partition, is_blind = self._next_partition(now_s)
         if partition is None:
             # All that has work is waiting for Redis.
@@ -215,6 +214,22 @@ class Claimer:
         self._claims.send(
             lane, free, SLEEP_S if lane.pending_wake is not None else 0.0, is_blind=is_blind
         )
+
+    def _want_depths(self, now_s: float) -> None:
+        """Have depths read that may change the choice: of the slice, and sometimes of all.
+
+        Urgent work elsewhere is announced by its channel, and only that would make a shard leave its
+        slice; so the others are read for what an announcement that got lost would have said.
+        """
+        self._depths_at = now_s
+        if now_s - self._all_depths_at > depths.ALL_BELIEVED_S:
+            self._all_depths_at = now_s
+            wanted: Iterable[int] = range(len(self._lanes))
+        else:
+            wanted = self._slice.own
+        self._wanted_depths = [p for p in wanted if p != self._stay.partition]
+        if self._wanted_depths:
+            self._errand.set()
 
     def _next_partition(self, now_s: float) -> tuple[int | None, bool]:
         """Which one, and whether to ask it without trusting its counters."""
@@ -333,10 +348,13 @@ class Claimer:
         passed_on, self._passed_on = self._passed_on, []
         for partition, queue, hops in passed_on:
             await self._broker.wake(partition, queue, hops)
-        if self._wants_depths:
-            self._wants_depths = False
-            found: Any = await self._broker.depths(self._queues)
-            for partition, of_partition in enumerate(found):
-                if not self._lanes[partition].is_outstanding:
-                    self._ranks[partition] = depths.rank(of_partition)
+        wanted, self._wanted_depths = self._wanted_depths, []
+        calls = self._broker.calls
+        replies = [self._broker.pending(calls.depths(p, self._queues)) for p in wanted]
+        for partition, reply in zip(wanted, replies, strict=True):
+            _, found, _ = await reply
+            # What a claim in flight takes is not known yet.
+            if not self._lanes[partition].is_outstanding:
+                self._ranks[partition] = depths.rank(found)
+        if wanted:
             self.consider()

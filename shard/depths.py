@@ -21,6 +21,8 @@ BLIND_EVERY: Final = 64
 #: How long depths are believed while there is a backlog, for every 8 live shards; and at most.
 BELIEVED_S: Final = 0.05
 BELIEVED_AT_MOST_S: Final = 1.0
+#: How long those of partitions outside the slice are believed while the slice has work.
+ALL_BELIEVED_S: Final = 1.0
 
 
 def rank(depths: Depths) -> int:
