@@ -82,7 +82,11 @@ def pattern_of(form: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-_PARTITION = [(known, pattern_of(known.form)) for known in PARTITION_KEYS]
+# Most keys are tasks: their form is tried first.
+_PARTITION = [
+    (known, pattern_of(known.form))
+    for known in sorted(PARTITION_KEYS, key=lambda known: known.form != "task:<id>")
+]
 _GLOBAL = [(known, pattern_of(known.form)) for known in GLOBAL_KEYS]
 
 

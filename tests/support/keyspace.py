@@ -10,6 +10,8 @@ import redis
 from shoal.broker.verify_keyspace import pattern_of
 
 KEYSPACE = Path(__file__).parents[2] / "docs" / "keyspace.md"
+MAX_TASKS = 1000
+"""Of how many tasks the fields are looked at; one by one, so that a great backlog costs no minute."""
 _ROW = re.compile(r"^\| `([^`]+)` \| (\w+) \|", re.MULTILINE)
 
 
@@ -40,7 +42,8 @@ def undocumented(client: redis.Redis, namespace: str) -> list[str]:
         "global": [pattern_of(form) for form in documented_keys("Keys of the namespace")],
     }
     fields = documented_fields("Fields of a task")
-    found = []
+    found: list[str] = []
+    looked = 0
     reader: Any = client
     for raw in reader.scan_iter(f"{{{namespace}[:}}]*", count=1000):
         key = raw.decode("utf-8", "backslashreplace")
@@ -48,7 +51,8 @@ def undocumented(client: redis.Redis, namespace: str) -> list[str]:
         where = "global" if tag == f"{{{namespace}" else "partition"
         if not any(form.fullmatch(rest) for form in forms[where]):
             found.append(key)
-        elif rest.startswith("task:"):
+        elif rest.startswith("task:") and looked < MAX_TASKS:
+            looked += 1
             known = {name.decode() for name in reader.hkeys(raw)} - fields
             found += [f"{key}/{field}" for field in sorted(known)]
     return found

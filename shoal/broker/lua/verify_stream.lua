@@ -15,7 +15,7 @@ for k = 1, #entries do
   local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type')
   if h.err then h = {} end
   out[m + 1] = entries[k][1]; out[m + 2] = id; out[m + 3] = typ
-  out[m + 4] = call('EXISTS', P .. 'task:' .. id)
+  out[m + 4] = (h[1] or h[3]) and 1 or call('EXISTS', P .. 'task:' .. id)
   out[m + 5] = h[1] or ''; out[m + 6] = h[2] or ''; out[m + 7] = h[3] or ''
   m = m + 7
 end

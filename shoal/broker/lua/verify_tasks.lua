@@ -3,18 +3,18 @@
 --   KEYS[1]  the partition's marker
 --   ARGV     ids
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
---          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name...}};
+--          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}};
 --          what is not there is ''
 -- Changes  nothing.
 --# include lib_base
-local STATES = { 'SCHEDULED', 'FAILED', 'CANCELLED', 'DEAD' }
+local INDEXED = { SCHEDULED = true, FAILED = true, CANCELLED = true, DEAD = true }
 local out = {}
 for k = 1, #ARGV do
   local id = ARGV[k]
   local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'history')
   if h.err then
     out[k] = 'wrong_type'
-  elseif call('EXISTS', P .. 'task:' .. id) == 0 then
+  elseif not h[1] and not h[2] and not h[3] and call('EXISTS', P .. 'task:' .. id) == 0 then
     out[k] = false
   else
     local row = { h[1] or '', h[2] or '', h[3] or '', h[4] or '', h[5] or '', h[6] or '', 0, 0, '', '', '', {} }
@@ -27,14 +27,16 @@ for k = 1, #ARGV do
       local p = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1)
       if not p.err and p[1] then row[10] = p[1][2] end
     end
-    row[11] = call('ZSCORE', P .. 'scheduled', id) or ''
-    for _, state in ipairs(STATES) do
+    -- Whether another index or the schedule names it too is seen there.
+    local state = row[2]
+    if state == 'SCHEDULED' or state == 'FAILED' then row[11] = call('ZSCORE', P .. 'scheduled', id) or '' end
+    if INDEXED[state] then
       for _, name in ipairs({ state, state .. ':' .. row[3] }) do
         if call('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[12], name) end
       end
-    end
-    if row[6] ~= '' and call('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
-      table.insert(row[12], 'DEAD:by:' .. row[6])
+      if row[6] ~= '' and call('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
+        table.insert(row[12], 'DEAD:by:' .. row[6])
+      end
     end
     out[k] = row
   end

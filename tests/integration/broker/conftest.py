@@ -16,12 +16,18 @@ from tests.support.servers import RedisServer
 
 @asynccontextmanager
 async def scene_on(
-    server: RedisServer, *, after: Scene | None = None, **changes: object
+    server: RedisServer, *, url: str | None = None, after: Scene | None = None, **changes: object
 ) -> AsyncIterator[Scene]:
-    """A scene on one server, with other settings where given; ``after`` goes on with another one's names."""
+    """A scene on one server, with other settings where given.
+
+    Args:
+        server: Where its plain client connects.
+        url: Where its broker connects; ``None`` = to the server itself.
+        after: Go on with the names and call numbers of this scene.
+    """
     async with AsyncExitStack() as stack:
         client = stack.enter_context(server.client())
-        broker = await Broker.connect(settings_for(server.url, **changes))
+        broker = await Broker.connect(settings_for(url or server.url, **changes))
         stack.push_async_callback(broker.aclose)
         scene = Scene(broker, lambda _slot: client, after)
         yield scene
