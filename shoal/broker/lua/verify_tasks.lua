@@ -8,6 +8,11 @@
 -- Changes  nothing.
 --# include lib_base
 local INDEXED = { SCHEDULED = true, FAILED = true, CANCELLED = true, DEAD = true }
+-- A key of a wrong type is a finding elsewhere; here it has nothing.
+local function read(...)
+  local reply = redis.pcall(...)
+  return type(reply) == 'string' and reply
+end
 local out = {}
 for k = 1, #ARGV do
   local id = ARGV[k]
@@ -18,7 +23,7 @@ for k = 1, #ARGV do
     out[k] = false
   else
     local row = { h[1] or '', h[2] or '', h[3] or '', h[4] or '', h[5] or '', h[6] or '', 0, 0, '', '', '', {} }
-    if h[5] and call('GET', P .. 'unique:' .. h[5]) == id then row[7] = 1 end
+    if h[5] and read('GET', P .. 'unique:' .. h[5]) == id then row[7] = 1 end
     if h[7] and find('\n' .. h[7], '\nrequeued' .. US, 1, true) then row[8] = 1 end
     local stream, entry = match(row[1], '^([^/]+)/(%d+%-%d+)$')
     if stream then
@@ -29,12 +34,12 @@ for k = 1, #ARGV do
     end
     -- Whether another index or the schedule names it too is seen there.
     local state = row[2]
-    if state == 'SCHEDULED' or state == 'FAILED' then row[11] = call('ZSCORE', P .. 'scheduled', id) or '' end
+    if state == 'SCHEDULED' or state == 'FAILED' then row[11] = read('ZSCORE', P .. 'scheduled', id) or '' end
     if INDEXED[state] then
       for _, name in ipairs({ state, state .. ':' .. row[3] }) do
-        if call('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[12], name) end
+        if read('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[12], name) end
       end
-      if row[6] ~= '' and call('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
+      if row[6] ~= '' and read('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
         table.insert(row[12], 'DEAD:by:' .. row[6])
       end
     end
