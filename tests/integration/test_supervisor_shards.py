@@ -34,21 +34,22 @@ def test_a_killed_shard_is_handed_back_and_replaced_at_once(tmp_path: Path) -> N
         assert "it was executing 01900000-0000-7000-8000-000000000001" in host.process.stderr
 
 
-def test_the_releaser_starts_within_fifty_milliseconds(tmp_path: Path) -> None:
-    """From the end of a shard to its releaser's first step less than 50 ms pass (median of 9)."""
+def test_the_releaser_starts_at_once(tmp_path: Path) -> None:
+    """From the kill of a shard to its releaser's first step a fraction of a second passes.
+
+    About 15 ms on two idle cores; the bound leaves room for a busy machine and for tracing.
+    """
     with Supervised(tmp_path, "work:1", shards=1) as host:
         delays = []
         for life in range(9):
             ready = host.wait_for("ready", life + 1)[life]
+            killed_s = time.monotonic()
             os.kill(ready["pid"], signal.SIGKILL)
-            host.wait_for("release", life + 1)
-            host.wait_for("ready", life + 2)
+            delays.append(host.wait_for("release", life + 1)[life]["at"] - killed_s)
+        assert sorted(delays)[4] < 0.25
+        host.wait_for("ready", 10)
         host.process.terminate()
         assert host.process.wait() == ExitStatus.OK
-        told = [line for line in host.process.stderr.splitlines() if "handed back" in line]
-        delays = sorted(float(line.split(", ")[1].split(" ms")[0]) for line in told)
-        assert len(delays) == 9
-        assert delays[4] < 50
 
 
 def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
