@@ -93,7 +93,7 @@ def server(board: Board) -> Iterator[_Server]:
 def test_it_answers_over_http(server: _Server, method: str) -> None:
     """GET has the body and HEAD only its length; nothing may be stored on the way."""
     url = f"http://127.0.0.1:{server.server_port}/livez"
-    request = urllib.request.Request(url, method=method)  # noqa: S310 - http, above
+    request = urllib.request.Request(url, method=method)
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
         assert answer.read() == (b"ok\n" if method == "GET" else b"")
         assert answer.headers["Content-Length"] == "3"
@@ -114,7 +114,11 @@ class TestHandBack:
 
     def test_one_that_fails_is_forked_again_ever_later(self) -> None:
         """A crash, a missing report, or no process to be had: again, after 0.5, 1 and 2 s."""
-        helpers = [self._helper(b""), OSError(11, "too many processes"), self._helper(b"5\n")]
+        helpers: list[Helper | OSError] = [
+            self._helper(b""),
+            OSError(11, "too many processes"),
+            self._helper(b"5\n"),
+        ]
 
         def fork(incarnation: str, reason: str) -> Helper:
             assert (incarnation, reason) == ("w-0.aaaaaa", "killed")
