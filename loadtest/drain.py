@@ -122,9 +122,8 @@ def _submit_figures(figures: dict[str, Figure]) -> dict[str, Figure]:
 async def _drain(
     broker: Broker, probe: ServerProbe, address: ServerAddress, crew: Workers, tasks: int
 ) -> dict[str, Figure]:
-    reader = PartitionReader(address.url, NAMESPACE, broker.partitions)
-    try:
-        idle = crew.memory("idle")
+    with PartitionReader(address.url, NAMESPACE, PARTITIONS) as reader:
+        idle, claims = crew.memory("idle"), await crew.claim_calls()
         before, cpu, since_ms = probe.read(), crew.cpu_s(), reader.now_ms()
         await broker.resume("*")
         first_ms, loaded = await _until_drained(reader, crew, tasks, since_ms)
@@ -140,26 +139,23 @@ async def _drain(
             "shard_us_per_task": per_task_us(spent, tasks),
             "aof_bytes_per_task": round((after.aof_bytes - before.aof_bytes) / tasks),
             "script_calls_per_task": round(after.script_calls_since(before) / tasks, 3),
+            **(await crew.claim_calls()).per_task(claims, tasks),
             **percentiles_ms(reader.recorded_after_s(JOURNAL_ENTRIES), "start_to_recorded_"),
             **idle,
             **loaded,
             "peak_rss_mib": crew.peak_rss_mib(),
         }
-    finally:
-        reader.close()
 
 
 async def _count_scripts(address: ServerAddress) -> dict[str, Figure]:
     """The script calls of one second, from a second after the start on, by verb."""
     await asyncio.sleep(WINDOW_S)
-    reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
-    window = ScriptWindow(address.url)
-    before = reader.completed_ever()
-    window.open()
-    await asyncio.sleep(WINDOW_S)
-    completed = reader.completed_ever() - before
-    reader.close()
-    return as_figures(window.close(), completed)
+    with PartitionReader(address.url, NAMESPACE, PARTITIONS) as reader:
+        window = ScriptWindow(address.url)
+        before = reader.completed_ever()
+        window.open()
+        await asyncio.sleep(WINDOW_S)
+        return as_figures(window.close(), reader.completed_ever() - before)
 
 
 async def _until_drained(

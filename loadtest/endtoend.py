@@ -62,10 +62,12 @@ async def _measure(
         probe.erase(NAMESPACE)
         try:
             broker = await Broker.connect(settings(env))
+            reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
             try:
                 async with workers(broker, cell, env) as crew:
                     await asyncio.sleep(SETTLE_S)
-                    figures = await _play(broker, crew, probe, address, tasks, rate)
+                    with reader:
+                        figures = await _play(broker, crew, probe, reader, tasks, rate)
                 figures |= await prove(broker, say)
             finally:
                 await broker.aclose()
@@ -79,12 +81,11 @@ async def _play(
     broker: Broker,
     crew: Workers,
     probe: ServerProbe,
-    address: ServerAddress,
+    reader: PartitionReader,
     tasks: int,
     rate: int,
 ) -> dict[str, Figure]:
-    reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
-    samples, submit_s = Samples(broker), list[float]()
+    samples, submit_s = Samples(reader), list[float]()
     mixer, size = Mixer(), max(1, rate // FLUSHES_PER_S)
 
     async def send(number: int) -> None:
@@ -99,15 +100,15 @@ async def _play(
             raise BenchmarkFailed(f"refused: {answers[0].status}")
         samples.sent(batch[-1].id, sent_s)
 
+    claims = await crew.claim_calls()
     before, cpu, start = probe.read(), crew.cpu_s(), time.monotonic()
     async with _collecting(samples):
         sending = await paced(rate / size, max(1, tasks // size), send)
     left = reader.count("PENDING", "RUNNING")
     await _until_nothing_is_left(reader)
     seconds, after, spent = time.monotonic() - start, probe.read(), crew.cpu_s() - cpu
-    await samples.collect()
+    samples.collect()
     sent, done = sending.sent * size, reader.completed_ever()
-    reader.close()
     return {
         "wanted_per_s": rate,
         "submitted_per_s": round(sent / sending.seconds, 1),
@@ -121,6 +122,8 @@ async def _play(
         "redis_us_per_task": per_task_us(after.cpu_s - before.cpu_s, done),
         "shard_us_per_task": per_task_us(spent, done),
         "aof_bytes_per_task": round((after.aof_bytes - before.aof_bytes) / max(done, 1)),
+        "script_calls_per_task": round(after.script_calls_since(before) / max(done, 1), 3),
+        **(await crew.claim_calls()).per_task(claims, done),
         "samples": len(samples.pickup_s),
         "samples_pruned_unseen": samples.waiting,
         "peak_rss_mib": crew.peak_rss_mib(),
@@ -143,7 +146,7 @@ async def _collecting(samples: Samples) -> AsyncIterator[None]:
     async def collect() -> None:
         while True:
             await asyncio.sleep(COLLECT_S)
-            await samples.collect()
+            samples.collect()
 
     collecting = asyncio.create_task(collect())
     try:

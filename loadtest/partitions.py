@@ -7,14 +7,15 @@ measured is not asked to measure itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final, Self
 
 import redis
 
 from shoal.broker.keys import PartitionKeys
 from shoal.model.attempt import parse_history
 
-ID_LENGTH = 36
+ID_LENGTH: Final = 36
+SLICE: Final = 500
 
 
 class PartitionReader:
@@ -30,10 +31,13 @@ class PartitionReader:
         self._redis: Any = redis.Redis.from_url(url, socket_timeout=10, protocol=2)
         # Replies as Redis sends them: redis-py would reshape those of some commands.
         self._redis.response_callbacks.clear()
+        self.partitions = partitions
         self._keys = [PartitionKeys(namespace, n) for n in range(partitions)]
 
-    def close(self) -> None:
-        """Close the connection."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         self._redis.close()
 
     def now_ms(self) -> int:
@@ -74,6 +78,29 @@ class PartitionReader:
             default=0,
         )
 
+    def ended_of(self, type: str, cursors: list[str]) -> dict[str, tuple[int, bytes]]:
+        """COMPLETED tasks of a type since the last call: when they were recorded (ms), their results.
+
+        Args:
+            type: The task type, one whose tasks have results.
+            cursors: One a partition, ``-`` at first; moved on by this.
+        """
+        found: dict[str, tuple[int, bytes]] = {}
+        for number, keys in enumerate(self._keys):
+            journal = self._redis.execute_command("XRANGE", keys.done(type), cursors[number], "+")
+            if not journal:
+                continue
+            cursors[number] = f"({journal[-1][0].decode()}"
+            ended = [
+                (task, _entry_ms(entry)) for entry, fields in journal for task in _ids(fields[1])
+            ]
+            results = self._of_tasks(keys, "result", [task for task, _ in ended])
+            for (task, at_ms), result in zip(ended, results, strict=True):
+                # Without a result it has been pruned since.
+                if result is not None:
+                    found[task] = (at_ms, result)
+        return found
+
     def recorded_after_s(self, entries: int) -> list[float]:
         """Seconds from the handler's start to its recorded outcome, of the youngest completed.
 
@@ -86,15 +113,21 @@ class PartitionReader:
             ended = [
                 (task, _entry_ms(entry)) for entry, fields in journal for task in _ids(fields[1])
             ]
-            for chunk in _chunks(ended, 500):
-                with self._redis.pipeline(transaction=False) as pipe:
-                    for task, _ in chunk:
-                        pipe.hget(keys.task(task), "history")
-                    histories = pipe.execute()
-                for (_, ended_ms), history in zip(chunk, histories, strict=True):
-                    runs = [line for line in parse_history(history or b"") if line.kind == "run"]
-                    if runs:
-                        found.append((ended_ms - runs[-1].start_ms) / 1000)
+            histories = self._of_tasks(keys, "history", [task for task, _ in ended])
+            for (_, ended_ms), history in zip(ended, histories, strict=True):
+                runs = [line for line in parse_history(history or b"") if line.kind == "run"]
+                if runs:
+                    found.append((ended_ms - runs[-1].start_ms) / 1000)
+        return found
+
+    def _of_tasks(self, keys: PartitionKeys, field: str, tasks: Sequence[str]) -> list[Any]:
+        """One field of many tasks' hashes, ``None`` where it is missing."""
+        found: list[Any] = []
+        for at in range(0, len(tasks), SLICE):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for task in tasks[at : at + SLICE]:
+                    pipe.hget(keys.task(task), field)
+                found += pipe.execute()
         return found
 
     def _each(
@@ -113,7 +146,3 @@ def _entry_ms(entry: bytes) -> int:
 def _ids(packed: bytes) -> list[str]:
     text = packed.decode()
     return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
-
-
-def _chunks(items: Sequence[tuple[str, int]], size: int) -> list[Sequence[tuple[str, int]]]:
-    return [items[at : at + size] for at in range(0, len(items), size)]

@@ -28,7 +28,6 @@ from loadtest.system import described, environment, settings
 from loadtest.workers import Workers, workers
 from loadtest.workload import BUSY_TYPE, NAMESPACE, PARTITIONS, PAYLOAD_BODY, PICKUP_TYPE
 from shoal import Shoal
-from shoal.broker.broker import Broker
 
 KEPT: Final = 2_000_000
 WORKLOAD: Final = "one type, whose handler tells when it began"
@@ -56,7 +55,7 @@ class Scene:
     """
 
     app: Shoal
-    broker: Broker
+    reader: PartitionReader
     crew: Workers
     address: ServerAddress
     tasks: int | None
@@ -67,7 +66,7 @@ class Pickups:
 
     def __init__(self, scene: Scene) -> None:
         self._app = scene.app
-        self._samples = Samples(scene.broker)
+        self._samples = Samples(scene.reader)
         self._submit_s: list[float] = []
 
     async def send(self, priority: str | None = None) -> None:
@@ -105,9 +104,12 @@ async def _hundred_idle(scene: Scene) -> dict[str, Figure]:
     """A hundred workers with next to nothing to do share a thousand tasks a second."""
     idle = await _idle_cpu(scene)
     pickups, tasks = Pickups(scene), scene.tasks or BUSY_TASKS
+    before = await scene.crew.claim_calls()
     sending = await paced(BUSY_RATE, tasks, lambda _: pickups.send())
+    after = await scene.crew.claim_calls()
     return {
         "tasks": tasks,
+        **after.per_task(before, tasks),
         "tasks_per_s": round(tasks / sending.seconds, 1),
         **await pickups.figures(),
         **await _script_calls(scene),
@@ -118,11 +120,9 @@ async def _hundred_idle(scene: Scene) -> dict[str, Figure]:
 async def _critical(scene: Scene) -> dict[str, Figure]:
     """CRITICAL tasks while every slot is busy with 10 ms tasks of a long LOW backlog."""
     pickups = Pickups(scene)
-    reader = PartitionReader(scene.address.url, NAMESPACE, PARTITIONS)
-    before = reader.count("PENDING")
+    before = scene.reader.count("PENDING")
     sending = await paced(CRITICAL_RATE, CRITICAL_TASKS, lambda _: pickups.send("CRITICAL"))
-    left = reader.count("PENDING")
-    reader.close()
+    left = scene.reader.count("PENDING")
     if not left:
         raise BenchmarkFailed("the LOW backlog was gone before the end: ask for more --tasks")
     return {
@@ -174,7 +174,8 @@ async def _measure(
     address: ServerAddress, name: str, setting: Setting, tasks: int | None
 ) -> tuple[dict[str, Figure], dict[str, Figure]]:
     env = environment(address, KEPT)
-    with ServerProbe(address.url) as probe:
+    reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
+    with ServerProbe(address.url) as probe, reader:
         probe.erase(NAMESPACE)
         try:
             round_trips = await floor.ping_s(address.url, PINGS)
@@ -184,7 +185,7 @@ async def _measure(
                     await preload(broker, tasks or BACKLOG, [BUSY_TYPE], [0])
                 async with workers(broker, setting.cell, env) as crew:
                     await asyncio.sleep(SETTLE_S)
-                    figures = await setting.play(Scene(app, broker, crew, address, tasks))
+                    figures = await setting.play(Scene(app, reader, crew, address, tasks))
         finally:
             if not address.is_own:
                 probe.erase(NAMESPACE)

@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from loadtest import measure
 from loadtest.cells import Cell
+from loadtest.exporter import ClaimCalls, claim_calls
 from loadtest.failure import WorkersFailed
 from loadtest.figures import Figure
 from shoal.broker.broker import Broker
@@ -27,6 +28,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 APP: Final = "loadtest.app:app"
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 40.0
+METRICS_LAG_S: Final = 1.2
+"""Shards write their counters once a second."""
 MIB: Final = 2**20
 
 
@@ -37,10 +40,12 @@ class Workers:
     Attributes:
         supervisor: Its process id.
         shards: The shards' process ids.
+        metrics_port: Where their counters are served.
     """
 
     supervisor: int
     shards: tuple[int, ...]
+    metrics_port: str
 
     def cpu_s(self) -> float:
         """CPU seconds of all shards so far, their start-up included."""
@@ -54,6 +59,11 @@ class Workers:
             f"{prefix}_pss_mib": round(max(memory.pss for memory in found) / MIB, 1),
             f"{prefix}_uss_mib": round(max(memory.uss for memory in found) / MIB, 1),
         }
+
+    async def claim_calls(self) -> ClaimCalls:
+        """Claim calls answered so far, what was not yet counted included; takes a second."""
+        await asyncio.sleep(METRICS_LAG_S)
+        return claim_calls(self.metrics_port)
 
     def peak_rss_mib(self) -> float:
         """The most that any shard has had resident, in MiB."""
@@ -75,7 +85,8 @@ async def workers(broker: Broker, cell: Cell, env: Mapping[str, str]) -> AsyncIt
     with tempfile.TemporaryFile() as log:
         process = _start(cell, env, log)
         try:
-            yield Workers(process.pid, await _wait_for_shards(broker, cell.shards, process))
+            shards = await _wait_for_shards(broker, cell.shards, process)
+            yield Workers(process.pid, shards, env["SHOAL_METRICS_PORT"])
         except WorkersFailed as error:
             log.seek(0)
             raise WorkersFailed(f"{error}: {log.read()[-2000:].decode(errors='replace')}") from None
