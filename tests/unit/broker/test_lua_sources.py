@@ -41,7 +41,7 @@ def _is_rooted(argument: str, source: str) -> bool:
     name = unpacked[1] if unpacked else re.match(r"\w*", argument)[0]  # type: ignore[index]
     if not name:
         return False
-    whole = re.findall(rf"\b{name}\s*=\s*\{{?\s*([^\n{{}}]+)", source)
+    whole = re.findall(rf"\b{name}\s*=\s*\{{?\s*([^\s{{}}][^\n{{}}]*)", source)
     whole += re.findall(rf"for _, {name} in ipairs\(\{{ ([^\n]+)", source)
     # A list that is begun empty is told by what is put into it; otherwise its first member is the key.
     values = whole or re.findall(rf"\b{name}\[[^\]]+\]\s*=\s*([^\n]+)", source)
