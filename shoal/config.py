@@ -19,7 +19,7 @@ from typing import Any, Self
 from shoal.model.identity import check_queue, check_worker_id
 from shoal.model.partition import MAX_PARTITIONS
 from shoal.model.retry import MAX_RETRIES_LIMIT
-from shoal.setting_checks import check_redis_url, check_secret, redact_url
+from shoal.setting_checks import check_host, check_redis_url, check_secret, redact_url
 from shoal.setting_kinds import (
     Choice,
     Duration,
@@ -244,6 +244,10 @@ class ApiSettings:
 
     api_port: int = _setting("API_PORT", 8080, _PORT, "Port of the public API and the dashboard.")
     admin_port: int = _setting("ADMIN_PORT", 8081, _PORT, "Port of the admin API.")
+    host: str | None = _setting(
+        "SHOAL_API_HOST", None, Text(check_host, "address"),
+        "Address of this host that both listen on.", default_text="all",
+    )  # fmt: skip
     jwt_secret: str | None = _setting(
         "JWT_SECRET",
         None,
@@ -252,7 +256,15 @@ class ApiSettings:
         is_secret=True,
     )
     api_key: str | None = _setting(
-        "API_KEY", None, Text(check_secret), "Key of the admin API.", is_secret=True
+        "API_KEY",
+        None,
+        Text(check_secret),
+        "Key that may do everything, on both ports.",
+        is_secret=True,
+        default_text="`shoal up` makes one, `shoal api` needs it",
+    )
+    metrics_public: bool = _setting(
+        "SHOAL_METRICS_PUBLIC", False, Switch(), "Whether /metrics is open without a key."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import urllib.parse
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster")
@@ -47,6 +48,15 @@ def redact_url(url: str) -> str:
         return url
     user, _, address = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{user.partition(':')[0]}:***@{address}").geturl()
+
+
+def check_host(text: str) -> str:
+    """An IP address to listen on, unchanged; ``ValueError`` says what is wrong with it."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("must be an IP address such as 127.0.0.1, 0.0.0.0 or ::1") from None
+    return text
 
 
 _DEFAULT_SECRETS = ("changeme", "admin-secret")

@@ -20,6 +20,7 @@ MAX_TIMEOUT_S = 30 * 86_400.0
 #: Metadata is carried through every claim, so it is kept small.
 MAX_METADATA_CHARS = 4096
 MAX_UNIQUE_KEY_CHARS = 512
+MAX_YEAR = 9000
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -165,6 +166,8 @@ def _instant(value: datetime | str) -> float:
         raise ValueError("must be a datetime or ISO 8601 text")  # noqa: TRY004 - bad input
     if time.tzinfo is None:
         raise ValueError("needs a time zone, such as 2030-01-31T12:00:00Z")
+    if time.year > MAX_YEAR:  # in UTC it may be a year later, which must still be a date
+        raise ValueError(f"must not lie after the year {MAX_YEAR}")
     return max(time.timestamp(), 0.0)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.broker.results import Submission, Submitted
@@ -43,10 +43,17 @@ _REFUSALS: dict[str, type[QueueFull | TooManyTypes | TooManyQueues]] = {
 }
 
 
+#: A task to be submitted: its plan and its spec.
+Item = tuple[Plan, bytes]
+_Fill = Callable[[Sequence[int], Sequence[str | ShoalError]], None]
+
+
 class _Waiting(NamedTuple):
     plan: Plan
     spec: bytes
     stored: asyncio.Future[str]
+    #: Monotonic.
+    since_s: float
 
 
 class Submitter:
@@ -79,13 +86,10 @@ class Submitter:
             PartitionPaused: Every partition it may go to is paused.
             BrokerUnavailable: No answer in time, with the id if the outcome is unknown.
         """
-        if plan.task_id is not None:
-            return await self._keep_id(plan.task_id, plan, spec)
-        if plan.unique_key is not None:
-            partition = partition_of_key(plan.unique_key, self._broker.agreed.key_partitions)
-            return await self._keep_id(self._ids.new(partition), plan, spec)
+        if plan.task_id is not None or plan.unique_key is not None:
+            return await self._keep_id(self._own_id(plan), plan, spec)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(plan, spec, loop.create_future())
+        waiting = _Waiting(plan, spec, loop.create_future(), mono_s())
         self._waiting.append(waiting)
         if self._active < min(MAX_FLUSHES, self._broker.submit_partitions):
             self._active += 1
@@ -126,6 +130,79 @@ class Submitter:
             raise _summary(failures, stored)
         return [task_id for task_id in stored if task_id is not None]
 
+    async def each(self, items: Sequence[Item]) -> list[str | ShoalError]:
+        """Submit different tasks; in order, each one's id, or why it was not stored.
+
+        A plan's ``task_id`` and ``unique_key`` decide its partition; the others go where there is
+        room. One that is refused keeps no other from being stored.
+        """
+        results: list[str | ShoalError] = [BrokerUnavailable()] * len(items)
+        deadline_s = mono_s() + self._patience_s
+        work = deque(self._parcels(items, results, deadline_s))
+
+        async def take() -> None:
+            while work:
+                await work.popleft()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(MAX_FLUSHES, len(work))):
+                group.create_task(take())
+        return results
+
+    def _parcels(
+        self, items: Sequence[Item], results: list[str | ShoalError], deadline_s: float
+    ) -> Iterator[Coroutine[None, None, None]]:
+        """What is to be done for different tasks, a round trip each; it fills ``results``."""
+        free: list[int] = []
+        bound: dict[int, list[tuple[int, str]]] = {}
+        for place, (plan, _) in enumerate(items):
+            if plan.task_id is None and plan.unique_key is None:
+                free.append(place)
+                continue
+            try:
+                task_id = self._own_id(plan)
+            except InvalidTask as error:
+                results[place] = error
+            else:
+                bound.setdefault(partition_of(task_id), []).append((place, task_id))
+
+        def fill(places: Sequence[int], told: Sequence[str | ShoalError]) -> None:
+            for place, result in zip(places, told, strict=True):
+                results[place] = result
+
+        for start, end in _slices([items[place][1] for place in free]):
+            part = free[start:end]
+            yield self._store_part([items[place] for place in part], deadline_s, part, fill)
+        for partition, owners in bound.items():
+            for start, end in _slices([items[place][1] for place, _ in owners]):
+                places = [place for place, _ in owners[start:end]]
+                batch = [_submission(task_id, *items[n]) for n, task_id in owners[start:end]]
+                yield self._keep_part(partition, batch, deadline_s, places, fill)
+
+    async def _store_part(
+        self, items: Sequence[Item], deadline_s: float, places: Sequence[int], fill: _Fill
+    ) -> None:
+        plans, specs = [plan for plan, _ in items], [spec for _, spec in items]
+        fill(places, _told(*await self._store(plans, specs, deadline_s)))
+
+    async def _keep_part(
+        self,
+        partition: int,
+        batch: list[Submission],
+        deadline_s: float,
+        places: Sequence[int],
+        fill: _Fill,
+    ) -> None:
+        try:
+            answers = await self._deliver(partition, batch, deadline_s)
+        except ShoalError as error:
+            fill(places, _told([None] * len(batch), error))
+        else:
+            fill(
+                places,
+                [_REFUSALS[a.status]() if a.status in _REFUSALS else a.id for a in answers],
+            )
+
     async def aclose(self) -> None:
         """Wait for what was handed over."""
         while self._flushes:
@@ -147,9 +224,14 @@ class Submitter:
             if batch and size > MAX_BYTES_PER_FLUSH:
                 break
             batch.append(self._waiting.popleft())
+        deadline_s = batch[0].since_s + self._patience_s
+        if mono_s() >= deadline_s:
+            # Redis is away, and others were tried for so long while these waited behind them.
+            _answer(batch, [None] * len(batch), BrokerUnavailable())
+            return
         try:
             plans = [item.plan for item in batch]
-            ids, failure = await self._store(plans, [item.spec for item in batch])
+            ids, failure = await self._store(plans, [item.spec for item in batch], deadline_s)
         except Exception as error:  # noqa: BLE001 - told to those who wait for it
             for item in batch:
                 if not item.stored.done():
@@ -161,36 +243,65 @@ class Submitter:
             raise
         _answer(batch, ids, failure)
 
-    async def _keep_id(self, task_id: str, plan: Plan, spec: bytes) -> str:
-        """Submit what belongs to one partition, because of its id or its unique key."""
-        partition = partition_of(task_id)
+    def next_partition(self) -> int:
+        """Where the next task may go; in turn."""
+        self._next = (self._next + 1) % self._broker.submit_partitions
+        return self._next
+
+    def new_id(self, partition: int) -> str:
+        """A new task id in this partition."""
+        return self._ids.new(partition)
+
+    def partition_of_key(self, key: str) -> int:
+        """The partition that a unique key belongs to."""
+        return partition_of_key(key, self._broker.agreed.key_partitions)
+
+    def _own_id(self, plan: Plan) -> str:
+        """The id of a task that has one, or whose unique key decides its partition."""
+        if plan.task_id is None:
+            return self.new_id(self.partition_of_key(plan.unique_key or ""))
+        partition = partition_of(plan.task_id)
         if partition >= self._broker.partitions:
             raise InvalidTask(
-                f"task_id {task_id} belongs to partition {partition}, "
+                f"task_id {plan.task_id} belongs to partition {partition}, "
                 f"and there are only {self._broker.partitions}"
             )
-        [stored] = await self._deliver(partition, [_submission(task_id, plan, spec)])
+        return plan.task_id
+
+    async def _keep_id(self, task_id: str, plan: Plan, spec: bytes) -> str:
+        """Submit what belongs to one partition, because of its id or its unique key."""
+        batch = [_submission(task_id, plan, spec)]
+        deadline_s = mono_s() + self._patience_s
+        [stored] = await self._deliver(partition_of(task_id), batch, deadline_s)
         if (refusal := _REFUSALS.get(stored.status)) is not None:
             raise refusal
         return stored.id
 
     async def _store(
-        self, plans: Sequence[Plan], specs: Sequence[bytes]
+        self, plans: Sequence[Plan], specs: Sequence[bytes], deadline_s: float | None = None
     ) -> tuple[list[str | None], ShoalError | None]:
         """Store one batch in whichever partition has room.
+
+        Args:
+            plans: Of each.
+            specs: Of each.
+            deadline_s: Until when an unanswered call is repeated, monotonic; ``None`` = from now
+                on as long as patience lasts.
 
         Returns:
             Each one's id, ``None`` if it was not stored, and then the reason.
         """
+        if deadline_s is None:
+            deadline_s = mono_s() + self._patience_s
         ids: list[str | None] = [None] * len(plans)
         left = list(range(len(plans)))
         failure: ShoalError | None = None
         for _ in range(self._broker.submit_partitions):
-            partition = self._next = (self._next + 1) % self._broker.submit_partitions
+            partition = self.next_partition()
             new = self._ids.batch(partition, len(left))
             batch = [_submission(i, plans[k], specs[k]) for i, k in zip(new, left, strict=True)]
             try:
-                answers = await self._deliver(partition, batch)
+                answers = await self._deliver(partition, batch, deadline_s)
             except PartitionPaused as error:
                 failure = error
                 continue
@@ -209,9 +320,10 @@ class Submitter:
                 return ids, None
         return ids, failure
 
-    async def _deliver(self, partition: int, batch: list[Submission]) -> list[Submitted]:
-        """One script call, repeated with the same ids until it is answered or patience ends."""
-        deadline = mono_s() + self._patience_s
+    async def _deliver(
+        self, partition: int, batch: list[Submission], deadline_s: float
+    ) -> list[Submitted]:
+        """One script call, repeated with the same ids until it is answered or the deadline."""
         is_unknown = False
         backoff_s = _FIRST_BACKOFF_S
         while True:
@@ -224,7 +336,7 @@ class Submitter:
                 if not is_unknown:
                     raise
                 failure = error
-            if mono_s() >= deadline:
+            if mono_s() >= deadline_s:
                 ids = [item.id for item in batch] if is_unknown else ()
                 raise BrokerUnavailable(
                     str(failure), outcome_unknown=is_unknown, ids=ids
@@ -250,19 +362,28 @@ def _answer(
     batch: Sequence[_Waiting], ids: Sequence[str | None], failure: ShoalError | None
 ) -> None:
     """Tell each caller what became of its submission, and no other's."""
-    unknown = iter(failure.ids if isinstance(failure, BrokerUnavailable) else ())
-    for item, task_id in zip(batch, ids, strict=True):
-        error: ShoalError | None = None
-        if task_id is None:
-            error = copy.copy(failure) or BrokerUnavailable()
-            if isinstance(error, BrokerUnavailable):
-                error.ids = tuple(own for own in [next(unknown, None)] if own is not None)
+    for item, result in zip(batch, _told(ids, failure), strict=True):
         if item.stored.done():  # the caller was cancelled
             continue
-        if error is not None:
-            item.stored.set_exception(error)
-        elif task_id is not None:
-            item.stored.set_result(task_id)
+        if isinstance(result, ShoalError):
+            item.stored.set_exception(result)
+        else:
+            item.stored.set_result(result)
+
+
+def _told(ids: Sequence[str | None], failure: ShoalError | None) -> list[str | ShoalError]:
+    """Each one's id, or its own error, which names its own id at most."""
+    unknown = iter(failure.ids if isinstance(failure, BrokerUnavailable) else ())
+    told: list[str | ShoalError] = []
+    for task_id in ids:
+        if task_id is not None:
+            told.append(task_id)
+            continue
+        error = copy.copy(failure) or BrokerUnavailable()
+        if isinstance(error, BrokerUnavailable):
+            error.ids = tuple(own for own in [next(unknown, None)] if own is not None)
+        told.append(error)
+    return told
 
 
 def _slices(specs: Sequence[bytes]) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from shoal.broker.results import (
     Claim,
     Claimed,
     Inspected,
+    KeyHolder,
     ListedTask,
     Outcome,
     Pruned,
@@ -36,6 +37,9 @@ T = TypeVar("T")
 MAX_TASKS = 256
 #: The most bytes of payloads or results one script call may carry.
 MAX_BYTES = 4 * 1024 * 1024
+
+#: How long an idempotency key stands for its task: 24 hours.
+IDEMPOTENCY_MS = 86_400_000
 
 Argument = bytes | str | int | float
 
@@ -195,6 +199,17 @@ class Calls:
             return [RequeueResult(*row) for row in zip(ids, words[0::2], words[1::2], strict=True)]
 
         return Call(script("requeue"), partition, (operation_id, *ids), decode)
+
+    def idempotency(
+        self, partition: int, digest: str, task_id: str, request_hash: str
+    ) -> Call[KeyHolder]:
+        """Ask which task an idempotency key stands for."""
+
+        def decode(reply: list[Any]) -> KeyHolder:
+            return KeyHolder(reply[0].decode(), reply[1].decode() if len(reply) > 1 else "")
+
+        arguments = (digest, task_id, request_hash, IDEMPOTENCY_MS)
+        return Call(script("idempotency"), partition, arguments, decode)
 
     def inspect(self, partition: int, ids: Sequence[str]) -> Call[list[Inspected | None]]:
         """Read tasks as they stand."""

@@ -138,6 +138,10 @@ class PartitionKeys:
         """The id that holds a unique key."""
         return f"{self.prefix}unique:{digest}"
 
+    def idempotency(self, digest: str) -> str:
+        """The id and request that an idempotency key stands for."""
+        return f"{self.prefix}idempotency:{digest}"
+
     def signal_channel(self, incarnation: str) -> str:
         """Where one incarnation hears of this partition."""
         return f"{self.prefix}signal:{incarnation}"

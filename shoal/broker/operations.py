@@ -7,6 +7,7 @@ from shoal.broker.calls import MAX_TASKS, Call, Calls
 from shoal.broker.results import (
     CancelResult,
     Inspected,
+    KeyHolder,
     ListedTask,
     QueueDepth,
     RequeueResult,
@@ -57,6 +58,23 @@ class Operations:
                 found[row.id] = row
         return [found.get(i, RequeueResult(i, "not_found", "")) for i in ids]
 
+    async def idempotency(
+        self, partition: int, digest: str, task_id: str, request_hash: str
+    ) -> KeyHolder:
+        """Which task an idempotency key stands for; the first to ask decides, for 24 hours.
+
+        Args:
+            partition: Of the key: ``partition_of_key(digest, agreed.key_partitions)``.
+            digest: SHA-256 of the principal and the key, in hex.
+            task_id: What it is to stand for if nobody has used it.
+            request_hash: Of the request that it came with, without spaces.
+        """
+        return await self.run(self.calls.idempotency(partition, digest, task_id, request_hash))
+
+    async def idempotency_stored(self, partition: int, digest: str) -> bool:
+        """Note that the key's task has been accepted; whether the key is known."""
+        return await self.run(self.calls.simple("idempotency_stored", partition, digest)) == 1
+
     async def inspect(self, ids: Sequence[str]) -> list[Inspected | None]:
         """Tasks as they stand, each read at one instant; ``None`` for an id nobody knows."""
         found: dict[str, Inspected | None] = {}
@@ -91,10 +109,10 @@ class Operations:
             state: Which state.
             type: Only this type; ``None`` = all.
             before_ms: Only what is older.
-            limit: At most so many, up to 1,000 together with ``offset``.
+            limit: At most so many, up to 1,200 together with ``offset``.
             offset: Skip so many.
         """
-        want = min(limit + offset, 1000)
+        want = min(limit + offset, 1200)
         pending = [
             self.pending(self.calls.list_tasks(n, state.value, type, before_ms, want))
             for n in range(self.partitions)

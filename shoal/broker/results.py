@@ -135,6 +135,20 @@ class Pruned(NamedTuple):
     more: bool
 
 
+class KeyHolder(NamedTuple):
+    """Which task an idempotency key stands for.
+
+    Attributes:
+        status: ``new`` = the key stands for the id given from now on; ``known`` = it stood for ``id``
+            already; ``stored`` = so it did, and that task was accepted; ``conflict`` = it stands for
+            another request.
+        id: Empty for a conflict.
+    """
+
+    status: Literal["new", "known", "stored", "conflict"]
+    id: str
+
+
 class CancelResult(NamedTuple):
     """What became of one cancel; ``state`` is the task's state after it, empty when not found."""
 

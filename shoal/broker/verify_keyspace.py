@@ -45,6 +45,7 @@ PARTITION_KEYS = (
     KnownKey("paused", "set"),
     KnownKey("queues", "set"),
     KnownKey("unique:<digest>", "string"),
+    KnownKey("idempotency:<digest>", "string", expires=True),
 )
 
 #: Under the namespace's own tag.

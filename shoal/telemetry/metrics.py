@@ -20,6 +20,8 @@ __all__ = [
     "TypeLabels",
     "configure",
     "current",
+    "place_values",
+    "submitted_counter",
 ]
 
 #: Upper bounds of how long a task's code ran, in seconds; the last bucket is open.
@@ -70,6 +72,16 @@ class TypeLabels:
         return label
 
 
+def submitted_counter(registry: CollectorRegistry) -> Counter:
+    """Accepted tasks; shards count those of their handlers, API processes those of clients."""
+    return Counter(
+        "shoal_tasks_submitted",
+        "Tasks accepted from this process, by type and priority.",
+        ["type", "priority"],
+        registry=registry,
+    )
+
+
 class Metrics:
     """The metrics of one process. Ask :func:`current` for it; keep the children of ``labels``."""
 
@@ -77,12 +89,7 @@ class Metrics:
         """Define all metrics in ``registry``; :func:`configure` decides first where values live."""
         self.registry = registry
         self.type_label = TypeLabels(max_types)
-        self.submitted = Counter(
-            "shoal_tasks_submitted",
-            "Tasks accepted from this process, by type and priority.",
-            ["type", "priority"],
-            registry=registry,
-        )
+        self.submitted = submitted_counter(registry)
         self.completed = Counter(
             "shoal_tasks_completed",
             "Tasks whose run ended, by type and by the state they went to.",
@@ -170,6 +177,13 @@ def configure(
         slot: What names this process's files; of the processes that live at once, each has its own.
         max_types: How many task types become labels; the rest count as ``other``.
     """
+    place_values(directory, slot)
+    _State.metrics = Metrics(CollectorRegistry(), max_types)
+    return _State.metrics
+
+
+def place_values(directory: str | os.PathLike[str] | None, slot: str | int = 0) -> None:
+    """Decide where the values of metrics live that are made from now on; see ``configure``."""
     if directory is None:
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         values.ValueClass = values.MutexValue
@@ -181,8 +195,6 @@ def configure(
         identity = str(slot)
         multiprocess = values.MultiProcessValue(process_identifier=lambda: identity)  # type: ignore[no-untyped-call]
         values.ValueClass = multiprocess
-    _State.metrics = Metrics(CollectorRegistry(), max_types)
-    return _State.metrics
 
 
 def current() -> Metrics:

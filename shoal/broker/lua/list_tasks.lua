@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- list_tasks: one partition's part of a page of tasks in one state, newest first.
 --   KEYS[1]  the partition's marker
---   ARGV     state, type or '', before (ms, exclusive; '' = from the newest), limit (<= 1000)
+--   ARGV     state, type or '', before (ms, exclusive; '' = from the newest), limit (<= 1200)
 -- Returns  id, ms, repeated: for COMPLETED and the indexed states the time the state began,
 --          for PENDING the time of the entry, for RUNNING the time of the claim or last renewal.
 -- Changes  nothing. A page of COMPLETED may hold ids whose hash has gone meanwhile; they are left out.

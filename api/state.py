@@ -1,0 +1,80 @@
+"""What all requests of an API process share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from shoal.api.auth import Authenticator, Principal
+from shoal.api.cluster import ClusterReader
+from shoal.api.gateway import Gateway
+from shoal.api.limits import Occupancy
+from shoal.api.metrics import HttpMetrics
+from shoal.api.schema import TaskReader
+from shoal.config import Settings
+from shoal.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from shoal.task_definition import TaskDefinition
+
+
+@dataclass(slots=True)
+class ApiState:
+    """One for a process; both of its ports share it."""
+
+    settings: Settings
+    gateway: Gateway
+    authenticator: Authenticator
+    reader: TaskReader
+    #: The task types there are; ``None`` = nobody said.
+    definitions: Mapping[str, TaskDefinition] | None
+    cluster: ClusterReader
+    http: HttpMetrics
+    occupancy: Occupancy = field(default_factory=Occupancy)
+    #: Set when the process is to end: what waits is answered now.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+STATE = web.AppKey("state", ApiState)
+#: Who asks; set for every request that needed a key.
+PRINCIPAL = web.RequestKey("principal", Principal)
+
+
+@contextlib.asynccontextmanager
+async def open_state(
+    settings: Settings,
+    definitions: Mapping[str, TaskDefinition] | None = None,
+    *,
+    metrics_directory: str | None = None,
+) -> AsyncIterator[ApiState]:
+    """Connect, and close at the end.
+
+    Args:
+        settings: With an API key.
+        definitions: The task types that may be submitted; ``None`` = any.
+        metrics_directory: Where the API processes of this host share their metrics.
+
+    Raises:
+        ConfigurationError: There is no API key.
+        StartupError: Redis cannot serve Shoal. (That it is away is no error.)
+    """
+    if settings.api.api_key is None:
+        raise ConfigurationError(
+            "API_KEY is not set, and nobody could use the API; set one, such as "
+            "`openssl rand -hex 32` prints"
+        )
+    async with Gateway(settings) as gateway:
+        yield ApiState(
+            settings=settings,
+            gateway=gateway,
+            authenticator=Authenticator(settings.api.api_key),
+            reader=TaskReader(settings, definitions),
+            definitions=definitions,
+            cluster=ClusterReader(gateway),
+            http=HttpMetrics(metrics_directory, settings.limit.max_types),
+        )
