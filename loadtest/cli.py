@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ class Benchmark(NamedTuple):
 
 
 PIPE_WIDTH: Final = 200
+INTERRUPTED: Final = 130
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {
     "drain": Benchmark(drain.run, tuple(CELLS), "claim, run and settle what waits"),
     "submit": Benchmark(submit.run, tuple(submit.CELLS), "submit from one process, no worker"),
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark, print its table, write its JSON.
 
     Returns:
-        The exit status: 0; 1 when nothing could be measured, or what was measured is not right.
+        The exit status: 0; 1 when nothing could be measured, or what was measured is
+        not right; 130 when it was interrupted.
     """
     parser = _parser()
     parsed = parser.parse_args(arguments)
@@ -58,17 +61,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prototype=getattr(parsed, "prototype", None),
         scripts=getattr(parsed, "scripts", False),
     )
+    # As for Ctrl-C: what was started is stopped and its folders are removed.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         report = chosen.run(options)
     except (LoadtestError, ShoalError) as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("loadtest: interrupted", file=sys.stderr)
+        return INTERRUPTED
     # Written first: a console that cannot print must not lose what took minutes to measure.
     if parsed.json is not None:
         report.write_json(parsed.json)
     # Where nobody's window sets the width, lines are as long as the table needs.
     report.print(Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH))
     return 1 if any(run.get(FINDINGS) for run in report.runs) else 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

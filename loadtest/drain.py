@@ -130,7 +130,8 @@ async def _drain(
         after, spent = probe.read(), crew.cpu_s() - cpu
         completed = reader.completed_ever()
         if completed != tasks:
-            raise BenchmarkFailed(f"{tasks} tasks were submitted, {completed} have completed")
+            states = {name: n for name, n in (await broker.counts_by_state()).items() if n}
+            raise BenchmarkFailed(f"of {tasks} tasks {completed} have completed: {states}")
         seconds = (reader.last_done_ms() - first_ms) / 1000
         return {
             "tasks_per_s": rate(tasks, seconds),

@@ -100,21 +100,26 @@ async def _idle(scene: Scene) -> dict[str, Figure]:
     return {"tasks": tasks, **await pickups.figures()}
 
 
-async def _hundred_idle(scene: Scene) -> dict[str, Figure]:
+async def _hundred_idle(scene: Scene, priority: str = "NORMAL") -> dict[str, Figure]:
     """A hundred workers with next to nothing to do share a thousand tasks a second."""
     idle = await _idle_cpu(scene)
     pickups, tasks = Pickups(scene), scene.tasks or BUSY_TASKS
     before = await scene.crew.claim_calls()
-    sending = await paced(BUSY_RATE, tasks, lambda _: pickups.send())
+    sending = await paced(BUSY_RATE, tasks, lambda _: pickups.send(priority))
     after = await scene.crew.claim_calls()
     return {
         "tasks": tasks,
         **after.per_task(before, tasks),
         "tasks_per_s": round(tasks / sending.seconds, 1),
         **await pickups.figures(),
-        **await _script_calls(scene),
+        **await _script_calls(scene, priority),
         **idle,
     }
+
+
+async def _hundred_idle_high(scene: Scene) -> dict[str, Figure]:
+    """The same with HIGH tasks, of which every worker hears when there were none before."""
+    return await _hundred_idle(scene, "HIGH")
 
 
 async def _critical(scene: Scene) -> dict[str, Figure]:
@@ -146,6 +151,7 @@ class Setting:
 CELLS: Final[Mapping[str, Setting]] = {
     "idle": Setting(Cell(1, 10), _idle),
     "100idle": Setting(Cell(100, 10), _hundred_idle),
+    "100idle-high": Setting(Cell(100, 10), _hundred_idle_high),
     "critical": Setting(Cell(4, 10), _critical, has_backlog=True),
 }
 
@@ -205,10 +211,10 @@ async def _idle_cpu(scene: Scene) -> dict[str, Figure]:
     }
 
 
-async def _script_calls(scene: Scene) -> dict[str, Figure]:
+async def _script_calls(scene: Scene, priority: str) -> dict[str, Figure]:
     """The same load for two more seconds with every script call counted, polls of the idle too."""
     pickups, tasks = Pickups(scene), int(WINDOW_S * BUSY_RATE)
     window = ScriptWindow(scene.address.url)
     window.open()
-    await paced(BUSY_RATE, tasks, lambda _: pickups.send())
+    await paced(BUSY_RATE, tasks, lambda _: pickups.send(priority))
     return as_figures(window.close(), tasks)
