@@ -100,11 +100,13 @@ async def prove(
         final_states={task_id: task.state for task_id, task in tasks.items()},
         accepted_results=results.elements(),
     )
-    verdict.assert_sound(
-        max_duplicate_runs=max_duplicate_runs, allow_overlapping=allow_overlapping
-    )
-    not_completed = {i: task.state for i, task in tasks.items() if task.state != "COMPLETED"}
-    assert not not_completed
+    verdict.assert_sound(max_duplicate_runs=max_duplicate_runs, allow_overlapping=allow_overlapping)
+    not_completed = [
+        f"{task.state} {task.fields.get('reason')!r} {task.fields.get('error')!r} {histories[i]}"
+        for i, task in tasks.items()
+        if task.state != "COMPLETED"
+    ]
+    assert not not_completed, "\n".join(not_completed[:5])
     missing = [task_id for task_id in unrecorded if task_id not in tasks]
     assert not missing
     assert set(results.values()) <= {1}

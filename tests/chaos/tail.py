@@ -63,7 +63,9 @@ class LedgerTail:
         self._look()
         found = {}
         for task_id in tasks:
-            later = [e.monotonic_ns for e in self._starts.get(task_id, ()) if e.monotonic_ns > since_ns]
+            later = [
+                e.monotonic_ns for e in self._starts.get(task_id, ()) if e.monotonic_ns > since_ns
+            ]
             if later:
                 found[task_id] = min(later) - since_ns
         return found
