@@ -17,12 +17,16 @@ ledger = Ledger.from_environment()
 HURRY = Path(os.environ[LEDGER_VARIABLE] + HURRY_SUFFIX)
 
 
+def _is_in_a_hurry() -> bool:
+    return HURRY.exists()
+
+
 # Without retries: a run that a fault took away and that counted as an attempt would make it DEAD.
 @app.task("work", max_retries=0)
 async def work(ctx: TaskContext, payload: float) -> int:
     """Wait on the loop for this many seconds; the result says which process did it."""
     ledger.record("start", ctx.id, attempt=ctx.attempt)
-    if not HURRY.exists():
+    if not _is_in_a_hurry():
         await asyncio.sleep(payload)
     ledger.record("finish", ctx.id, attempt=ctx.attempt)
     return os.getpid()

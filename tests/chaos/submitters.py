@@ -56,7 +56,9 @@ async def submitting(
             task_id = ids.new(random.randrange(PARTITIONS))
             # One client's tasks are scheduled; a repeat keeps the time like the id.
             due_ms = wall_ms() + 400 if number == 0 else None
-            while not await _try(client, submissions, type, payload, task_id, due_ms):
+            while not await _try(  # noqa: ASYNC110 - what ends it is an answer of Redis
+                client, submissions, type, payload, task_id, due_ms
+            ):
                 await asyncio.sleep(pause_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-
 from pathlib import Path
 
 from tests.support.ledger import Entry, Ledger
