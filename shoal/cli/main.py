@@ -9,19 +9,20 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from shoal import __version__
-from shoal.errors import ConfigurationError, ExitStatus, ShoalError
+from shoal.cli.output import say_error
+from shoal.errors import ExitStatus, ShoalError
 
 #: Subcommand → where it is, in the order of ``--help``.
 _COMMANDS = {
     "up": "shoal.cli.up:up",
     "worker": "shoal.cli.worker:worker",
+    "api": "shoal.cli.api:api",
     "submit": "shoal.cli.submit:submit",
     "task": "shoal.cli.task:task",
     "queues": "shoal.cli.queues:queues",
@@ -82,21 +83,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.OK
     except Exception as error:  # noqa: BLE001 - the last frame of the process
-        _say(error)
+        say_error(error)
         return error.exit_status if isinstance(error, ShoalError) else ExitStatus.SYSTEM
-
-
-def _say(error: Exception) -> None:
-    """One line: what is wrong, and what to do; the traceback only for who asked for it."""
-    if os.environ.get("LOG_LEVEL", "").lower() == "debug":
-        traceback.print_exception(error)
-    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
-        lines = "".join(f"\n  {problem}" for problem in error.problems)
-        click.echo(f"error: {len(error.problems)} settings are wrong:{lines}", err=True)
-        return
-    if isinstance(error, ShoalError):
-        message, remedy = str(error), error.remedy
-    else:
-        message = f"{type(error).__name__}: {error}"
-        remedy = "LOG_LEVEL=debug shows the traceback."
-    click.echo("error: " + " ".join(f"{message.rstrip('.')}. {remedy}".split()), err=True)

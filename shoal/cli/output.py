@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
+
+from shoal.errors import ConfigurationError, ShoalError
+
+
+def say_error(error: Exception) -> None:
+    """One line: what is wrong, and what to do; the traceback only for who asked for it."""
+    if os.environ.get("LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exception(error)
+    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
+        lines = "".join(f"\n  {problem}" for problem in error.problems)
+        click.echo(f"error: {len(error.problems)} settings are wrong:{lines}", err=True)
+        return
+    if isinstance(error, ShoalError):
+        message, remedy = str(error), error.remedy
+    else:
+        message = f"{type(error).__name__}: {error}"
+        remedy = "LOG_LEVEL=debug shows the traceback."
+    click.echo("error: " + " ".join(f"{message.rstrip('.')}. {remedy}".split()), err=True)
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""``shoal up``: everything on this host, with a Valkey of its own unless REDIS_URL is set."""
+"""``shoal up``: supervisor and API on this host, with a Valkey of its own unless REDIS_URL is set."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ from shoal.loading import parse_spec
     type=click.Path(path_type=Path),
     default=Path(".shoal"),
     show_default=True,
-    help="Where the embedded Valkey keeps its data.",
+    help="Where the embedded Valkey keeps its data, and the API's key is.",
 )
+@click.option("--api-port", metavar="PORT", help="Of the HTTP API; default API_PORT.")
+@click.option("--admin-port", metavar="PORT", help="Of its operators; default ADMIN_PORT.")
 def up(
     app: str,
     shards: str | None,
     concurrency: str | None,
     queues: str | None,
     data_dir: Path,
+    api_port: str | None,
+    admin_port: str | None,
     *,
     burst: bool,
 ) -> int:
     """Run MODULE:APP with all it needs, until SIGTERM or Ctrl-C.
 
     Without REDIS_URL a Valkey server is started for it, which keeps its data in the data
-    directory: what was accepted is there again at the next start.
+    directory: what was accepted is there again at the next start. The HTTP API is started too;
+    without API_KEY a key is made, shown, and kept in the data directory.
     """
     parse_spec(app)
-    settings = worker_settings(shards, concurrency, queues, burst=burst)
-    if settings.redis.url is not None:
-        from shoal.supervisor.main import run
+    settings = worker_settings(shards, concurrency, queues, burst=burst).replace(
+        api__api_port=api_port, api__admin_port=admin_port
+    )
+    from shoal.cli.host import Host
 
-        return run(settings, app)
-    from shoal.cli.embedded_host import EmbeddedHost
-
-    return EmbeddedHost(settings, app, data_dir).run()
+    return Host(settings, app, data_dir).run()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from shoal.errors import ExitStatus
+from tests.support.api import Client, Ports
 from tests.support.processes import ChildProcess, is_alive, shoal
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until
@@ -32,11 +34,19 @@ async def slow(ctx, payload):
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[ChildProcess]:
+def ports() -> Iterator[Ports]:
+    """Of the API."""
+    with Ports() as held:
+        yield held
+
+
+@pytest.fixture
+def up(tmp_path: Path, ports: Ports) -> Iterator[ChildProcess]:
     """``shoal up`` with one shard, ready."""
     (tmp_path / "tasks.py").write_text(MODULE)
-    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as child:
+    with shoal("up", "-n", "1", "tasks:app", env=ports.env, cwd=tmp_path) as child:
         child.wait_for_output("shard 0 is ready")
+        child.wait_for_output("The API is up")
         yield child
         if child.returncode is None:
             child.terminate()
@@ -57,10 +67,10 @@ def submit(folder: Path, *arguments: str) -> str:
 
 
 def process_of(up: ChildProcess, what: str) -> int:
-    """The process id of the server or the supervisor."""
+    """The process id of the server, the supervisor or the API."""
+    words = {"server": "valkey", "supervisor": "superv", "api": "shoal api"}
     for pid in up.children():
-        name = psutil.Process(pid).name()
-        if ("valkey" in name) == (what == "server"):
+        if words[what] in psutil.Process(pid).name():
             return pid
     raise AssertionError(f"there is no {what}")
 
@@ -81,13 +91,15 @@ def test_it_works_and_ends_with_nothing_left(
     assert not url_file.exists()
 
 
-def test_ctrl_c_to_the_whole_group_is_one_wish(up: ChildProcess, tmp_path: Path) -> None:
+def test_ctrl_c_to_the_whole_group_is_one_wish(
+    up: ChildProcess, ports: Ports, tmp_path: Path
+) -> None:
     """As a terminal sends it: what runs is finished, not handed back."""
     task_id = submit(tmp_path, "slow", "1")
     wait_until(lambda: "RUNNING" in shown(tmp_path, task_id), "it runs")
     os.killpg(up.pid, signal.SIGINT)
     assert up.wait() == ExitStatus.OK
-    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as again:
+    with shoal("up", "-n", "1", "tasks:app", env=ports.env, cwd=tmp_path) as again:
         again.wait_for_output("shard 0 is ready")
         lines = [line.split() for line in shown(tmp_path, task_id).splitlines()]
         assert ["state", "COMPLETED"] in lines
@@ -123,9 +135,11 @@ def test_a_supervisor_that_is_killed_is_started_again(up: ChildProcess, tmp_path
     assert up.wait() == ExitStatus.OK
 
 
-def test_a_second_one_in_the_same_folder_is_refused(up: ChildProcess, tmp_path: Path) -> None:
+def test_a_second_one_in_the_same_folder_is_refused(
+    up: ChildProcess, ports: Ports, tmp_path: Path
+) -> None:
     """Its data belong to one."""
-    with shoal("up", "-n", "1", "tasks:app", cwd=tmp_path) as second:
+    with shoal("up", "-n", "1", "tasks:app", env=ports.env, cwd=tmp_path) as second:
         assert second.wait() not in (ExitStatus.OK, None)
         assert str(tmp_path / ".shoal") in second.stderr
         assert "Traceback" not in second.stderr
@@ -138,9 +152,9 @@ def test_nothing_outlives_it(up: ChildProcess, tmp_path: Path) -> None:
     wait_until(lambda: not any(map(is_alive, family)), "all are gone", 30)
 
 
-def test_a_bad_module_ends_it_with_the_status_of_the_worker(tmp_path: Path) -> None:
+def test_a_bad_module_ends_it_with_the_status_of_the_worker(ports: Ports, tmp_path: Path) -> None:
     """And the server ends too."""
-    with shoal("up", "-n", "1", "none:app", cwd=tmp_path) as child:
+    with shoal("up", "-n", "1", "none:app", env=ports.env, cwd=tmp_path) as child:
         assert child.wait() == ExitStatus.MODULE_NOT_FOUND
         assert "there is no module 'none'" in child.stderr
         assert "Traceback" not in child.stderr
@@ -171,12 +185,62 @@ def test_a_server_that_dies_again_and_again_is_given_up(up: ChildProcess, tmp_pa
     assert "Traceback" not in up.stderr
 
 
-def test_with_a_redis_of_its_own_no_server_is_started(valkey: RedisServer, tmp_path: Path) -> None:
-    """REDIS_URL says where; then `up` is a worker."""
+def test_with_a_redis_of_its_own_no_server_is_started(
+    valkey: RedisServer, ports: Ports, tmp_path: Path
+) -> None:
+    """REDIS_URL says where; only the API's key is kept in the data directory."""
     (tmp_path / "tasks.py").write_text(MODULE)
-    env = {"REDIS_URL": valkey.url}
+    env = {"REDIS_URL": valkey.url, **ports.env}
     with shoal("up", "-n", "1", "tasks:app", env=env, cwd=tmp_path) as child:
         child.wait_for_output("shard 0 is ready")
-        assert not (tmp_path / ".shoal").exists()
+        child.wait_for_output("The API is up")
+        assert [file.name for file in (tmp_path / ".shoal").iterdir()] == ["api.key"]
         child.terminate()
         assert child.wait() == ExitStatus.OK
+
+
+def test_its_api_works_with_the_key_that_it_made(
+    up: ChildProcess, ports: Ports, tmp_path: Path
+) -> None:
+    """The key is shown, kept for its owner only, and the same at the next start; types are known."""
+    key_file = tmp_path / ".shoal" / "api.key"
+    key = key_file.read_text().strip()
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert len(key) >= 32
+    assert key in up.stderr
+    client = Client(ports, key)
+    task = client.get(f"/api/v1/tasks/{client.submit('double', 21)}?wait=20s").json
+    assert (task["state"], task["result"]) == ("COMPLETED", 42)
+    assert client.post({"type": "unknown", "payload": 1}).code == "unknown_type"
+    [worker] = client.get("/admin/workers").json["workers"]
+    assert worker["id"].endswith("-0")
+    assert Client(ports, "changeme").get("/api/v1/tasks").status == 401
+    up.terminate()
+    assert up.wait() == ExitStatus.OK
+    with shoal("up", "-n", "1", "tasks:app", env=ports.env, cwd=tmp_path) as again:
+        again.wait_for_output(key)
+        again.terminate()
+        assert again.wait() == ExitStatus.OK
+
+
+def test_an_api_that_dies_is_started_again(up: ChildProcess, ports: Ports, tmp_path: Path) -> None:
+    """While the supervisor works on."""
+    supervisor = process_of(up, "supervisor")
+    os.kill(process_of(up, "api"), signal.SIGKILL)
+    up.wait_for_output("The API was ended by SIGKILL and is started again")
+    wait_until(lambda: up.stderr.count("The API is up") == 2, "it is up again", 20)
+    assert Client(ports).get("/health").json["workers"] == 1
+    assert process_of(up, "supervisor") == supervisor
+
+
+def test_a_port_that_is_taken_ends_it(ports: Ports, tmp_path: Path) -> None:
+    """In one line that names the setting, with the status for it, and nothing is left."""
+    (tmp_path / "tasks.py").write_text(MODULE)
+    with (
+        socket.create_server(("127.0.0.1", ports.public)),
+        shoal("up", "-n", "1", "tasks:app", env=ports.env, cwd=tmp_path) as child,
+    ):
+        assert child.wait() == ExitStatus.SYSTEM
+        assert f"can't listen on port {ports.public}: it is in use" in child.stderr
+        assert "API_PORT" in child.stderr
+        assert "Traceback" not in child.stderr
