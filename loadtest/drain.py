@@ -12,6 +12,7 @@ from loadtest import floor, prototype
 from loadtest.cells import CELLS, Cell
 from loadtest.failure import BenchmarkFailed
 from loadtest.figures import Figure, per_task_us, percentiles_ms, rate
+from loadtest.measure import machine_time
 from loadtest.options import Options
 from loadtest.partitions import PartitionReader
 from loadtest.preload import preload
@@ -124,10 +125,12 @@ async def _drain(
 ) -> dict[str, Figure]:
     with PartitionReader(address.url, NAMESPACE, PARTITIONS) as reader:
         idle, claims = crew.memory("idle"), await crew.claim_calls()
+        cores = machine_time()
         before, cpu, since_ms = probe.read(), crew.cpu_s(), reader.now_ms()
         await broker.resume("*")
         first_ms, loaded = await _until_drained(reader, crew, tasks, since_ms)
-        after, spent = probe.read(), crew.cpu_s() - cpu
+        after, spent, cores_after = probe.read(), crew.cpu_s() - cpu, machine_time()
+        others_s = cores_after.busy - cores.busy - spent - (after.cpu_s - before.cpu_s)
         completed = reader.completed_ever()
         if completed != tasks:
             states = {name: n for name, n in (await broker.counts_by_state()).items() if n}
@@ -138,6 +141,8 @@ async def _drain(
             "seconds": round(seconds, 2),
             "redis_us_per_task": per_task_us(after.cpu_s - before.cpu_s, tasks),
             "shard_us_per_task": per_task_us(spent, tasks),
+            "others_us_per_task": per_task_us(others_s, tasks),
+            **cores_after.shares(cores),
             "aof_bytes_per_task": round((after.aof_bytes - before.aof_bytes) / tasks),
             "script_calls_per_task": round(after.script_calls_since(before) / tasks, 3),
             **(await crew.claim_calls()).per_task(claims, tasks),

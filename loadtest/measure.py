@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 PROC: Final = Path("/proc")
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -54,6 +54,42 @@ def parse_peak_rss(status: str) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise ValueError("no VmHWM in /proc/PID/status: has the process ended?")
+
+
+class MachineTime(NamedTuple):
+    """CPU seconds of all cores since the machine started.
+
+    Attributes:
+        busy: Spent on any process or in the kernel.
+        stolen: Wanted, and given to another guest by the hypervisor.
+        total: Of all cores, idle ones included.
+    """
+
+    busy: float
+    stolen: float
+    total: float
+
+    def shares(self, before: MachineTime) -> dict[str, float]:
+        """Percent of all cores since an earlier reading, busy and stolen."""
+        total = max(self.total - before.total, 1 / TICKS_PER_S)
+        return {
+            "machine_busy_percent": round((self.busy - before.busy) / total * 100, 1),
+            "machine_stolen_percent": round((self.stolen - before.stolen) / total * 100, 1),
+        }
+
+
+def parse_machine_time(stat: str) -> MachineTime:
+    """All cores' time from the text of ``/proc/stat``."""
+    ticks = [int(word) for word in stat.splitlines()[0].split()[1:9]]
+    user, nice, system, idle, waiting, hard_irq, soft_irq, stolen = ticks
+    busy = user + nice + system + hard_irq + soft_irq
+    total = busy + idle + waiting + stolen
+    return MachineTime(busy / TICKS_PER_S, stolen / TICKS_PER_S, total / TICKS_PER_S)
+
+
+def machine_time() -> MachineTime:
+    """All cores' time so far."""
+    return parse_machine_time((PROC / "stat").read_text())
 
 
 def cpu_s(pids: Iterable[int]) -> float:

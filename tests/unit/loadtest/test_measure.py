@@ -42,6 +42,17 @@ def test_the_peak_is_read_from_status() -> None:
         parse_peak_rss("Name:\tx\nState:\tZ (zombie)\n")
 
 
+def test_the_machine_s_time_is_told_apart() -> None:
+    """Waiting for a disk is idle, interrupts are busy, and stolen time is neither."""
+    ticks = measure.TICKS_PER_S
+    idle_before = measure.parse_machine_time("cpu  0 0 0 0 0 0 0 0 0 0\n")
+    now = measure.parse_machine_time(
+        f"cpu  {ticks} 0 {ticks} {4 * ticks} {ticks} 0 {ticks} {2 * ticks} 0 0\n"
+    )
+    assert (now.busy, now.stolen, now.total) == (3.0, 2.0, 10.0)
+    assert now.shares(idle_before) == {"machine_busy_percent": 30.0, "machine_stolen_percent": 20.0}
+
+
 def test_this_process_can_be_read() -> None:
     """The readers understand the /proc of the kernel they run on."""
     pid = os.getpid()
