@@ -63,8 +63,8 @@ class Authenticator:
         if offered is None:
             raise _refusal("Send the key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.")
         # On bytes: compare_digest refuses text that is not ASCII. A header's bytes that are no
-        # UTF-8 come as surrogates.
-        if not hmac.compare_digest(offered.encode("utf-8", "surrogateescape"), self._key):
+        # UTF-8 come as surrogates, which equal no key.
+        if not hmac.compare_digest(offered.encode("utf-8", "surrogatepass"), self._key):
             raise _refusal("This API key is not known.")
         return self._admin
 

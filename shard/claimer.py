@@ -36,6 +36,8 @@ POLL_S: Final = 1.0
 SLEEP_S: Final = 1.5
 #: No claim while more outcomes than this many times the concurrency are unanswered.
 UNANSWERED_FACTOR: Final = 2
+#: For how long a partition to which a dead worker's tasks went back is preferred at most, in seconds.
+HANDED_BACK_S: Final = 2.0
 #: With more partitions than this a sleeper stands only in its slice and in a sample of this many.
 SLEEP_EVERYWHERE: Final = 16
 
@@ -91,6 +93,7 @@ class Claimer:
         self._is_paused = False
         self._errand = asyncio.Event()
         self._wanted_depths: list[int] = []
+        self._handed_back: dict[int, tuple[int, float]] = {}
         self._passed_on: list[tuple[int, str, int]] = []
 
     # -- what happens ------------------------------------------------------------------------------
@@ -129,6 +132,12 @@ class Claimer:
     def urgent(self, partition: int, priority: int) -> None:
         """Urgent work appeared where there was none: claim there next."""
         self._note_work(partition, priority)
+        self.consider()
+
+    def handed_back(self, partition: int, tasks: int) -> None:
+        """A dead worker's tasks wait in ``partition``, before its backlog: claim there first for a while."""
+        self._handed_back[partition] = (tasks, _monotonic() + HANDED_BACK_S)
+        self._note_work(partition, 0)
         self.consider()
 
     def poll(self, partition: int | None = None) -> None:
@@ -233,6 +242,10 @@ class Claimer:
 
     def _next_partition(self, now_s: float) -> tuple[int | None, bool]:
         """Which one, and whether to ask it without trusting its counters."""
+        if self._handed_back:
+            partition = self._next_handed_back(now_s)
+            if partition is not None:
+                return partition, False
         self._eager_claims += 1
         if self._eager_claims % depths.BLIND_EVERY == 0:
             self._blind_turn = (self._blind_turn + 1) % len(self._lanes)
@@ -252,6 +265,15 @@ class Claimer:
         if partition is not None:
             self._stay.claim(partition, now_s)
         return partition, False
+
+    def _next_handed_back(self, now_s: float) -> int | None:
+        """A partition where a dead worker's tasks wait; they are before its backlog, so a claim finds them."""
+        for partition, (_, until_s) in list(self._handed_back.items()):
+            if now_s > until_s:
+                del self._handed_back[partition]
+            elif self._is_free(partition):
+                return partition
+        return None
 
     def _claim_everywhere(self, free: int, now_s: float) -> None:
         """Ask all that this worker does not sleep in, in one round trip, and sleep in them."""
@@ -307,6 +329,11 @@ class Claimer:
         found_nothing = lane.want > 0 and not claimed.claims
         self._ranks[partition] = -1 if found_nothing else depths.rank(claimed.depths)
         self._oldest_ms[partition] = claimed.oldest_ms
+        if partition in self._handed_back:
+            tasks, until_s = self._handed_back.pop(partition)
+            left = tasks - len(claimed.claims)
+            if left > 0 and not found_nothing:
+                self._handed_back[partition] = (left, until_s)
         self._stay.reply(partition, is_full=0 < lane.want <= len(claimed.claims))
         if lane.pending_wake is not None:
             # It came while the claim was under way, which may have looked before there was something.

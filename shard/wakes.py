@@ -43,6 +43,8 @@ class Wakes:
             self._claimer.woken(signal.partition, signal.queue, signal.hops)
         elif signal.kind == "urgent":
             self._claimer.urgent(signal.partition, signal.priority)
+        elif signal.kind == "returned":
+            self._claimer.handed_back(signal.partition, signal.tasks)
         elif signal.kind == "subscribed":
             # What was said while nobody listened is made up for by one claim.
             self._claimer.poll(signal.partition)

@@ -30,17 +30,19 @@ class Signal(NamedTuple):
 
     Attributes:
         kind: ``wake`` = tasks of ``queue`` became ready; ``urgent`` = work of ``priority`` where there was
-            none; ``cancel`` = the cancel of ``task_id`` is requested; ``subscribed`` = claim once, something
+            none; ``returned`` = ``tasks`` of a dead worker went back;
+            ``cancel`` = the cancel of ``task_id`` is requested; ``subscribed`` = claim once, something
             may have been missed.
         hops: How many workers a wake-up has passed through.
     """
 
-    kind: Literal["wake", "urgent", "cancel", "subscribed"]
+    kind: Literal["wake", "urgent", "returned", "cancel", "subscribed"]
     partition: int
     queue: str = ""
     hops: int = 0
     priority: int = 0
     task_id: bytes = b""
+    tasks: int = 0
 
 
 class Wakeups:
@@ -171,6 +173,8 @@ class Wakeups:
             signal = Signal("wake", partition, words[1].decode(), int(words[2]))
         elif words[0] == b"cancel":
             signal = Signal("cancel", partition, task_id=words[1])
+        elif words[0] == b"returned":
+            signal = Signal("returned", partition, tasks=int(words[1]))
         else:
             signal = Signal("urgent", partition, priority=int(words[0]))
         self._signals.put_nowait(signal)

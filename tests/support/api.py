@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -109,6 +109,22 @@ class Client:
     def post(self, body: Any, path: str = "/api/v1/tasks", **more: Any) -> Answer:
         """POST; a submission unless another path is given."""
         return self.request("POST", path, body, **more)
+
+    def post_chunks(self, chunks: Sequence[bytes], path: str = "/api/v1/tasks") -> Answer:
+        """POST JSON without saying how long it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports.public, timeout=TIMEOUT_S)
+        with contextlib.closing(connection):
+            connection.putrequest("POST", path)
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("X-API-Key", self.key or "")
+            connection.endheaders()
+            with contextlib.suppress(ConnectionError):  # it may be refused before all is sent
+                for chunk in (*chunks, b""):
+                    connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read())
 
     def batch(self, *tasks: Any, **more: Any) -> Answer:
         """Submit a batch."""

@@ -66,6 +66,8 @@ local function forget(me, streams)
   for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do call('ZREM', P .. 'sleepers:' .. queue, me) end
 end
 
+-- Also says how many went back, on the channel that every shard hears: under a backlog a shard seldom
+-- comes to a partition that is not its own, and what a dead one ran has waited already.
 local function finish_release(me)
   apply(P .. 'counts', counts)
   apply(P .. 'stats', stats)
@@ -73,4 +75,5 @@ local function finish_release(me)
     call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'interrupted', 'w', me, 'o', concat(interrupted, '\n'))
   end
   finish_ready()
+  if #interrupted > 0 then call('SPUBLISH', P .. 'urgent', 'returned ' .. #interrupted) end
 end

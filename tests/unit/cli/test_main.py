@@ -70,7 +70,17 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """And none is hidden behind an import that fails."""
     assert main(["--help"]) == ExitStatus.OK
     text = capsys.readouterr().out
-    for name in ("up", "worker", "api", "submit", "task", "queues", "workers", "verify", "partition"):
+    for name in (
+        "up",
+        "worker",
+        "api",
+        "submit",
+        "task",
+        "queues",
+        "workers",
+        "verify",
+        "partition",
+    ):
         assert f"\n  {name} " in text
 
 
