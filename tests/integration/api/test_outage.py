@@ -189,7 +189,7 @@ def test_a_paused_partition_is_no_error(proven: RedisServer) -> None:
     with running_api(proven.url, env={"SHOAL_PARTITIONS": "1"}) as api:
         api.submit()
         with proven.client(decode=True) as client:
-            [marker] = [key for key in client.scan_iter("*:partition")]
+            [marker] = list(client.scan_iter("*:partition"))
             paused = marker.replace(":partition", ":partition_paused")
             client.set(paused, 1)
             assert refused(timed(api)) == "partition_paused"

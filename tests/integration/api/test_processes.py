@@ -28,16 +28,25 @@ def test_requests_in_progress_are_finished(proven: RedisServer, how: signal.Sign
     ):
         task = api.submit()
         poll = pool.submit(api.get, f"/api/v1/tasks/{task}?wait=60s")
-        submission = None
-        proxy.delay(1500)
-        submission = pool.submit(api.post, {"type": "mail", "payload": 1})
-        wait_until(lambda: proxy.held_bytes("replies") > 0, "Redis has been asked")
+        proxy.hold_requests()
+        submission = pool.submit(api.post, {"type": "mail", "payload": "x" * 20_000})
+        wait_until(lambda: proxy.held_bytes("requests") > 20_000, "Redis is asked for it")
         began_s = time.monotonic()
         api.process.send(how)
+        wait_until(lambda: not _accepts(api), "nobody else is let in")
+        proxy.release_requests()
         assert submission.result().status == 202
         assert poll.result().json["state"] == "PENDING"
         assert api.process.wait() == ExitStatus.OK
         assert time.monotonic() - began_s < 9
+
+
+def _accepts(api: Api) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", api.ports.public)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_an_idle_connection_does_not_hold_it_up(proven: RedisServer) -> None:
