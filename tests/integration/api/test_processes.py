@@ -91,7 +91,7 @@ def _server_of(api: Api, _: int) -> int:
         mine = client.getsockname()[1]
         for pid in api.process.children():
             for connection in psutil.Process(pid).net_connections("tcp"):
-                if connection.status == "ESTABLISHED" and connection.raddr.port == mine:
+                if tuple(connection.raddr)[1:] == (mine,):
                     return pid
     raise AssertionError("nobody has it")
 
