@@ -18,6 +18,8 @@ from shoal.telemetry.logs import logger
 KEEPALIVE_S = 30.0
 #: How long requests in progress may take when the process is to end, in seconds.
 DRAIN_S = 10.0
+#: How long the rest of a body that was refused is still read, in seconds, so that its sender reads why.
+LINGER_S = 2.0
 #: Of a request's first line, and of each header, in bytes.
 MAX_LINE = 8190
 
@@ -82,6 +84,7 @@ async def serving(app: web.Application, bound: socket.socket) -> AsyncIterator[N
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # None = off, as its runner passes it too
             keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
         )

@@ -1,6 +1,8 @@
 """Tasks come in over HTTP: one by one and in batches, as they were said."""
 
+import gzip
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -141,3 +143,29 @@ def test_a_forged_or_foreign_media_type_is_refused(api: Api) -> None:
         assert (answer.status, answer.code) == (415, "unsupported_media_type")
     answer = api.post(raw, headers={"Content-Type": "application/json; charset=utf-8"})
     assert answer.status == 202
+
+
+def test_compressed_bodies_are_bounded_by_what_they_hold(api: Api) -> None:
+    """A small one is read; a bomb is refused as soon as it is too large; what is no gzip is a 400."""
+    headers = {"Content-Encoding": "gzip"}
+    small = gzip.compress(b'{"type":"mail","payload":1}')
+    assert api.post(small, headers=headers).status == 202
+    bomb = gzip.compress(b'{"type":"mail","payload":"' + b" " * 50_000_000 + b'"}')
+    answer = api.post(bomb, headers=headers)
+    assert (answer.status, answer.code) == (413, "body_too_large")
+    assert api.post(b"no gzip at all", headers=headers).code == "bad_request"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(40)
+def test_a_body_that_does_not_come_is_given_up(api: Api) -> None:
+    """After ten seconds, with 408, and the connection is closed."""
+    head = f"POST /api/v1/tasks HTTP/1.1\r\nHost: a\r\nX-API-Key: {api.key}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", api.ports.public), timeout=35) as client:
+        client.sendall(head.encode())
+        answer = b""
+        while part := client.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"request_timeout" in answer
