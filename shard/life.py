@@ -104,21 +104,23 @@ async def _work(
     beats = every(settings.worker.heartbeat_s, beat, "the heartbeat", parts.rng)
     status = ExitStatus.OK
     with parts.renewer:  # leases are renewed until the last task is out
-        async with _services(tick_for_ever(parts), beats):
-            async with _services(*_claiming(settings, parts, broker, control)):
-                page.contact()
-                page.state = PageState.READY
-                ready()
-                parts.claimer.poll()
-                why = await control.wish()
-                page.state = PageState.DRAINING
-                parts.claimer.close()
-            if why is not Why.DEAD:
-                await _drain(parts, control)
-            if not parts.ledger.is_empty or why in {Why.DEAD, Why.STUCK}:
-                status = await _hand_back(settings, parts, name, why)
-        parts.close()
-        await parts.replies.aclose()
+        try:
+            async with _services(tick_for_ever(parts), beats):
+                async with _services(*_claiming(settings, parts, broker, control)):
+                    page.contact()
+                    page.state = PageState.READY
+                    ready()
+                    parts.claimer.poll()
+                    why = await control.wish()
+                    page.state = PageState.DRAINING
+                    parts.claimer.close()
+                if why is not Why.DEAD:
+                    await _drain(parts, control)
+                if not parts.ledger.is_empty or why in {Why.DEAD, Why.STUCK}:
+                    status = await _hand_back(settings, parts, name, why)
+        finally:
+            parts.close()
+            await parts.replies.aclose()
     with contextlib.suppress(ShoalError, TimeoutError):
         async with asyncio.timeout(1.0):
             await registry.leave(name, "shutdown")

@@ -58,7 +58,8 @@ async def test_a_bug_in_what_is_called_is_raised_where_it_is_waited_for(
 async def test_after_its_close_nothing_is_called(deferred: Deferred) -> None:
     """Neither what waits for a reply nor what was to come soon."""
     seen: list[str] = []
-    deferred.reply(asyncio.sleep(60), lambda *_: seen.append("reply"))
+    deferred.reply(asyncio.Event().wait(), lambda *_: seen.append("reply"))
+    await asyncio.sleep(0)
     deferred.soon(lambda: seen.append("soon"))
     deferred.later(0.001, lambda: seen.append("later"))
     await deferred.aclose()
