@@ -25,6 +25,7 @@ from shoal.shard.lane import Lane, Stay
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
+    from shoal.shard.deferred import Deferred
     from shoal.shard.ledger import Ledger
     from shoal.shard.slice import Slice
 
@@ -52,6 +53,7 @@ class Claimer:
         ledger: Says how many slots are free and how much is unanswered.
         slice: The partitions this shard serves first.
         queues: What this worker serves; empty = all.
+        deferred: Considers again in the next turn, or in time.
         rng: Draws where to begin, and the jitter of polls.
         claims: Makes what sends them, given whom to tell of replies.
     """
@@ -63,6 +65,7 @@ class Claimer:
         ledger: Ledger,
         slice: Slice,
         queues: tuple[str, ...],
+        deferred: Deferred,
         rng: Random,
         claims: Callable[[Callable[[Lane, Claimed], None]], Claims],
     ) -> None:
@@ -73,7 +76,7 @@ class Claimer:
         self._rng = rng
         self._claims = claims(self._replied)
         self._lanes = self._claims.lanes
-        self._loop = asyncio.get_running_loop()
+        self._deferred = deferred
         count = len(self._lanes)
         self._ranks = [-1] * count
         self._oldest_ms = [0] * count
@@ -104,13 +107,13 @@ class Claimer:
             self._is_due = True
             if self._hungry_since is None:
                 self._hungry_since = _monotonic()
-            self._loop.call_soon(self.consider)
+            self._deferred.soon(self.consider)
 
     def answered(self) -> None:
         """Outcomes were recorded: a claim that waited for that may go."""
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self.consider)
+            self._deferred.soon(self.consider)
 
     def woken(self, partition: int, queue: str, hops: int) -> None:
         """A task became ready in ``partition``, and of all sleepers this one was told."""
@@ -315,7 +318,7 @@ class Claimer:
                 return
             self._timer.cancel()
         self._timer_at = at_s
-        self._timer = self._loop.call_later(at_s - now_s, self._consider_in_time)
+        self._timer = self._deferred.later(at_s - now_s, self._consider_in_time)
 
     def _consider_in_time(self) -> None:
         self._timer = None
@@ -341,7 +344,7 @@ class Claimer:
             self._note_work(partition, 0)
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self.consider)
+            self._deferred.soon(self.consider)
 
     def _note_work(self, partition: int, priority: int) -> None:
         self._ranks[partition] = max(self._ranks[partition], priority)

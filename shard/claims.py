@@ -6,7 +6,6 @@ one instead of staying with a worker that does not know of them.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ from loguru import logger
 from shoal.broker.resilience import Backoff
 from shoal.broker.results import Claimed
 from shoal.errors import BrokerUnavailable, PartitionPaused
+from shoal.shard.depths import BLIND_EVERY
 from shoal.shard.lane import Lane
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from shoal.broker.broker import Broker
     from shoal.page import Page
+    from shoal.shard.deferred import Deferred
     from shoal.shard.executor import Executor
     from shoal.shard.ledger import Ledger
-    from shoal.shard.replies import Replies
     from shoal.shard.settler import Settler
     from shoal.telemetry.metrics import Metrics
 
@@ -47,7 +47,7 @@ class Claims:
         ledger: Ledger,
         executor: Executor,
         settler: Settler,
-        replies: Replies,
+        deferred: Deferred,
         page: Page,
         queues: tuple[str, ...],
         replied: Callable[[Lane, Claimed], None],
@@ -63,7 +63,7 @@ class Claims:
             ledger: Says how many slots are free.
             executor: Begins what was claimed.
             settler: Sends the outcomes of a partition together with a claim of it.
-            replies: Waits for Redis.
+            deferred: Waits for Redis.
             page: Told of each reply, since readiness means that replies come.
             queues: What this worker serves; empty = all.
             replied: Called after the tasks of a reply were begun.
@@ -76,7 +76,7 @@ class Claims:
         self._ledger = ledger
         self._executor = executor
         self._settler = settler
-        self._replies = replies
+        self._deferred = deferred
         self._page = page
         self._queues = queues
         self._replied = replied
@@ -84,9 +84,9 @@ class Claims:
         self._metrics = metrics
         self._found = metrics.claims.labels("found")
         self._empty = metrics.claims.labels("empty")
-        self._loop = asyncio.get_running_loop()
         self._promised = 0
         self._closed = False
+        self._sent = 0
         self.lanes = [Lane(n, Backoff(rng=rng)) for n in range(len(ledger.tables))]
         #: Claims in flight that ask one partition for all free slots.
         self.eager_in_flight = 0
@@ -111,7 +111,9 @@ class Claims:
             is_blind: Look into the streams whatever the counters say.
         """
         lane.call_number += 1
-        lane.want, lane.sleep_s, lane.is_blind = want, sleep_s, is_blind
+        self._sent += 1
+        lane.want, lane.sleep_s = want, sleep_s
+        lane.is_blind = is_blind or self._sent % BLIND_EVERY == 0
         lane.is_outstanding = True
         lane.pending_wake = None
         lane.sleeps_until = 0.0
@@ -143,7 +145,7 @@ class Claims:
             sleep_s=lane.sleep_s,
             ignore_counters=lane.is_blind,
         )
-        self._replies.expect(call, partial(self._answered, lane))
+        self._deferred.reply(call, partial(self._answered, lane))
 
     def _answered(self, lane: Lane, claimed: Claimed | None, error: BaseException | None) -> None:
         lane.in_flight = False
@@ -176,6 +178,9 @@ class Claims:
         else:
             self._found.inc()
             self._metrics.claimed.inc(len(claimed.claims))
+            # One of them stands for all: the first, which waited longest.
+            waited_ms = claimed.now_ms - _ready_ms(claimed.claims[0].token)
+            self._metrics.pickup.observe(max(0, waited_ms) / 1000)
             offset_ms = claimed.now_ms - now_s * 1000
             self._executor.start(lane.partition, claimed.claims, offset_ms)
         self._replied(lane, claimed)
@@ -192,4 +197,10 @@ class Claims:
             if not lane.is_refused and not isinstance(error, PartitionPaused):
                 logger.error("partition {} refuses claims: {}", lane.partition, error)
             lane.is_refused = True
-        lane.timer = self._loop.call_later(delay_s, self._issue, lane)
+        lane.timer = self._deferred.later(delay_s, partial(self._issue, lane))
+
+
+def _ready_ms(token: bytes) -> int:
+    """When the task of this token became ready: its entry id begins with Redis' time in ms."""
+    _, _, entry = token.partition(b"/")
+    return int(entry.partition(b"-")[0])

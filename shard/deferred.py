@@ -56,10 +56,10 @@ class Deferred:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        if self._failed.done():
-            self._failed.exception()  # so that asyncio does not report it a second time
-        else:
+        if not self._failed.done():
             self._failed.cancel()
+        elif not self._failed.cancelled():
+            self._failed.exception()  # so that asyncio does not report it a second time
 
     def _call(self, function: Callable[[], None]) -> None:
         if self._is_closed:

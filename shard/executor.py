@@ -24,6 +24,7 @@ from shoal.model.transitions import State
 from shoal.page import Page
 from shoal.shard import outcome
 from shoal.shard.deadlines import Deadlines
+from shoal.shard.deferred import Deferred
 from shoal.shard.handlers import Handler
 from shoal.shard.invokers import ThreadInvoker, run_marked
 from shoal.shard.ledger import Held, Ledger
@@ -55,6 +56,7 @@ class Executor:
         handlers: By type.
         page: Shared with the supervisor.
         report: Takes an outcome to be settled; must not wait.
+        deferred: Keeps the one timer, and is told of bugs.
         overrun: Called when a handler could not be stopped within ``GRACE_S`` of its timeout.
         meter: Accounts for every run.
         worker_name: ``<WORKER_ID>-<index>``, as handlers see it.
@@ -70,6 +72,7 @@ class Executor:
         page: Page,
         report: Callable[[int, Outcome], None],
         overrun: Callable[[], None],
+        deferred: Deferred,
         meter: TaskMeter,
         worker_name: str,
         max_result_bytes: int,
@@ -83,6 +86,7 @@ class Executor:
         #: Called whenever a handler has ended; must not wait.
         self.slot_freed: Callable[[], None] = _nobody
         self._overrun = overrun
+        self._deferred = deferred
         self._meter = meter
         self._worker_name = worker_name
         self._max_result_bytes = max_result_bytes
@@ -181,24 +185,28 @@ class Executor:
         held.started_s = _monotonic()
         handler = held.handler
         try:
-            if held.stop is not None:
-                raise asyncio.CancelledError  # noqa: TRY301 - stopped before its first step
-            if handler is None:
-                verdict = self._without_handler(held)
-            else:
-                context, payload = self._decode(held, handler)
-                if handler.in_thread:
-                    result = await self._threads.run(handler.function, context, payload, slot)
+            try:
+                if held.stop is not None:
+                    raise asyncio.CancelledError  # noqa: TRY301 - stopped before its first step
+                if handler is None:
+                    verdict = self._without_handler(held)
                 else:
-                    result = await run_marked(handler.function(context, payload), page, slot)
-                body = encode_result(result)
-                if len(body) <= self._max_result_bytes:
-                    self._end(held, "completed", b"", body, "")
-                    return
-                verdict = outcome.after_large_result(len(body), self._max_result_bytes)
-        except BaseException as error:  # noqa: BLE001 - user code must not end a shard
-            verdict = self._decide(held, error)
-        self._end(held, *verdict)
+                    context, payload = self._decode(held, handler)
+                    if handler.in_thread:
+                        result = await self._threads.run(handler.function, context, payload, slot)
+                    else:
+                        result = await run_marked(handler.function(context, payload), page, slot)
+                    verdict = self._check_result(encode_result(result))
+            except BaseException as error:  # noqa: BLE001 - user code must not end a shard
+                verdict = self._decide(held, error)
+            self._end(held, *verdict)
+        except Exception as error:  # noqa: BLE001 - our own, so it must end the shard
+            self._deferred.fail(error)
+
+    def _check_result(self, body: bytes) -> Verdict:
+        if len(body) > self._max_result_bytes:
+            return outcome.after_large_result(len(body), self._max_result_bytes)
+        return Verdict("completed", b"", body)
 
     def _decode(self, held: Held, handler: Handler) -> tuple[TaskContext, object]:
         """The handler's two arguments; starts the clock of its timeout."""
@@ -283,7 +291,7 @@ class Executor:
             self._timer.cancel()
         # The loop's clock counts whole milliseconds; rounding up saves a look that comes too early.
         delay_s = self._deadlines.next_at - now_s + 0.001
-        self._timer = self._loop.call_later(max(0.0, delay_s), self._look)
+        self._timer = self._deferred.later(delay_s, self._look)
 
     def _look(self) -> None:
         """Stop what is past its timeout; give up on what was stopped and does not end."""

@@ -105,7 +105,7 @@ async def _work(
     status = ExitStatus.OK
     with parts.renewer:  # leases are renewed until the last task is out
         try:
-            async with _services(tick_for_ever(parts), beats):
+            async with _services(tick_for_ever(parts), beats, parts.deferred.raise_failure()):
                 async with _services(*_claiming(settings, parts, broker, control)):
                     page.contact()
                     page.state = PageState.READY
@@ -120,7 +120,7 @@ async def _work(
                     status = await _hand_back(settings, parts, name, why)
         finally:
             parts.close()
-            await parts.replies.aclose()
+            await parts.deferred.aclose()
     with contextlib.suppress(ShoalError, TimeoutError):
         async with asyncio.timeout(1.0):
             await registry.leave(name, "shutdown")

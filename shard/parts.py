@@ -12,6 +12,7 @@ from shoal.page import PageState
 from shoal.shard.claimer import Claimer
 from shoal.shard.claims import Claims
 from shoal.shard.control import Why
+from shoal.shard.deferred import Deferred
 from shoal.shard.executor import Executor
 from shoal.shard.handlers import handler_table
 from shoal.shard.janitor import Janitor
@@ -20,7 +21,6 @@ from shoal.shard.ledger import Ledger
 from shoal.shard.looplag import LoopWatch
 from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
-from shoal.shard.replies import Replies
 from shoal.shard.settler import Settler
 from shoal.shard.slice import Slice
 from shoal.shard.wakes import Wakes
@@ -65,13 +65,13 @@ class Parts:
         self.rng = rng
         self.ledger = Ledger(broker.partitions, settings.worker.concurrency)
         self.slice = Slice(registry, incarnation.name, broker.partitions)
-        self.replies = Replies()
+        self.deferred = Deferred()
         self.meter = TaskMeter(metrics)
         self.settler = Settler(
             broker,
             name,
             self.ledger,
-            self.replies,
+            self.deferred,
             metrics=metrics,
             rng=rng,
         )
@@ -81,6 +81,7 @@ class Parts:
             page=page,
             report=self.settler.add,
             overrun=partial(control.stop, Why.STUCK),
+            deferred=self.deferred,
             meter=self.meter,
             worker_name=incarnation.name,
             max_result_bytes=settings.task.max_payload_bytes,
@@ -91,6 +92,7 @@ class Parts:
             ledger=self.ledger,
             slice=self.slice,
             queues=settings.worker.queues,
+            deferred=self.deferred,
             rng=rng,
             claims=lambda replied: Claims(
                 broker,
@@ -98,7 +100,7 @@ class Parts:
                 ledger=self.ledger,
                 executor=self.executor,
                 settler=self.settler,
-                replies=self.replies,
+                deferred=self.deferred,
                 page=page,
                 queues=settings.worker.queues,
                 replied=replied,

@@ -21,8 +21,8 @@ from shoal.shard import outcome
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
+    from shoal.shard.deferred import Deferred
     from shoal.shard.ledger import Ledger
-    from shoal.shard.replies import Replies
     from shoal.telemetry.metrics import Metrics
 
 #: A batch of so many outcomes follows the claim that goes out with it, a smaller one precedes it.
@@ -40,7 +40,7 @@ class Settler:
         broker: Broker,
         incarnation: str,
         ledger: Ledger,
-        replies: Replies,
+        deferred: Deferred,
         *,
         metrics: Metrics,
         rng: Random,
@@ -51,19 +51,18 @@ class Settler:
             broker: Where to.
             incarnation: Who claimed the tasks.
             ledger: Forgets a task once its outcome is answered.
-            replies: Waits for Redis.
+            deferred: Waits for Redis and for the next turn.
             metrics: Counts batches and refusals.
             rng: Draws the jitter of repetitions.
         """
         self.broker = broker
         self.incarnation = incarnation
         self.ledger = ledger
-        self.replies = replies
+        self.deferred = deferred
         #: Called after each reply; must not wait.
         self.answered: Callable[[], None] = _nobody
         self.metrics = metrics
         self.rng = rng
-        self.loop = asyncio.get_running_loop()
         #: Outcomes that could not be recorded at all and were given up; see the log.
         self.given_up = 0
         self._lanes = [_Lane(self, n) for n in range(len(ledger.tables))]
@@ -76,7 +75,7 @@ class Settler:
         lane.gathered.append(result)
         if not lane.is_busy:
             lane.is_busy = True
-            self.loop.call_soon(lane.send_after_claim)
+            self.deferred.soon(lane.send_after_claim)
 
     def flush(self, partition: int) -> None:
         """A claim goes out next: send now what gathered, so that both share a round trip.
@@ -135,7 +134,7 @@ class _Lane:
 
         So Redis records one batch while the handlers of the next one run.
         """
-        self._owner.loop.call_soon(self.send)
+        self._owner.deferred.soon(self.send)
 
     def send(self) -> None:
         """Send the next slice, unless one is in flight."""
@@ -150,7 +149,7 @@ class _Lane:
             gathered, self.gathered = self.gathered, []
             self._slices.extend(list(part) for part in owner.broker.settle_slices(gathered))
         self.in_flight = self._slices.popleft()
-        owner.replies.expect(
+        owner.deferred.reply(
             owner.broker.settle_soon(self._partition, owner.incarnation, self.in_flight),
             self._answered,
         )
@@ -190,7 +189,7 @@ class _Lane:
 
     def _repeat(self, sent: list[Outcome], delay_s: float) -> None:
         self._slices.appendleft(sent)
-        self.timer = self._owner.loop.call_later(delay_s, self.send)
+        self.timer = self._owner.deferred.later(delay_s, self.send)
 
     def _refused(self, sent: list[Outcome], error: BaseException) -> None:
         """Find the one item that the broker can't take, by halves, and end that task alone."""
