@@ -10,6 +10,7 @@ and the shard stands as a sleeper in each, so that whoever makes a task ready th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from random import Random
@@ -21,6 +22,7 @@ from shoal.broker.results import Claimed
 from shoal.errors import ShoalError
 from shoal.shard import depths
 from shoal.shard.claims import Claims
+from shoal.shard.handed_back import HandedBack
 from shoal.shard.lane import Lane, Stay
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ POLL_S: Final = 1.0
 SLEEP_S: Final = 1.5
 #: No claim while more outcomes than this many times the concurrency are unanswered.
 UNANSWERED_FACTOR: Final = 2
-#: For how long a partition to which a dead worker's tasks went back is preferred at most, in seconds.
-HANDED_BACK_S: Final = 2.0
 #: With more partitions than this a sleeper stands only in its slice and in a sample of this many.
 SLEEP_EVERYWHERE: Final = 16
 
@@ -81,6 +81,7 @@ class Claimer:
         self._ranks = [-1] * count
         self._oldest_ms = [0] * count
         self._stay = Stay()
+        self._handed_back = HandedBack()
         self._eager_claims = 0
         self._turn = rng.randrange(count)
         self._blind_turn = rng.randrange(count)
@@ -92,11 +93,11 @@ class Claimer:
         self._is_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._has_begun = False
         self._is_closed = False
         self._is_paused = False
         self._errand = asyncio.Event()
         self._wanted_depths: list[int] = []
-        self._handed_back: dict[int, tuple[int, float]] = {}
         self._passed_on: list[tuple[int, str, int]] = []
 
     # -- what happens ------------------------------------------------------------------------------
@@ -123,7 +124,8 @@ class Claimer:
             self._pass_on(partition, queue, hops)
             return
         free = self._claims.free
-        if free > 0 and not lane.is_outstanding and self._is_answered_enough():
+        may_claim = self._has_begun and not lane.is_outstanding and self._is_answered_enough()
+        if may_claim and free > 0:
             # Half of the slots: the next wake-up may come from another partition.
             self._claims.send(lane, (free + 1) // 2, SLEEP_S)
             return
@@ -138,10 +140,18 @@ class Claimer:
         self.consider()
 
     def handed_back(self, partition: int, tasks: int) -> None:
-        """A dead worker's tasks wait in ``partition``, before its backlog: claim there first for a while."""
-        self._handed_back[partition] = (tasks, _monotonic() + HANDED_BACK_S)
+        """So many tasks of another worker went back there: they go before all backlogs."""
+        self._handed_back.heard(partition, tasks, _monotonic())
         self._note_work(partition, 0)
         self.consider()
+
+    async def begin(self) -> None:
+        """Claim for the first time: what the one it replaces was running comes before any backlog."""
+        self._wanted_depths = list(range(len(self._lanes)))
+        with contextlib.suppress(ShoalError):
+            await self._read_depths()
+        self._has_begun = True
+        self.poll()
 
     def poll(self, partition: int | None = None) -> None:
         """Ask this partition, or all of them, as soon as can be: something may have been missed."""
@@ -183,7 +193,12 @@ class Claimer:
     def consider(self) -> None:
         """Claim, if this is the time to; else make sure that it will be considered again."""
         self._is_due = False
-        if self._is_closed or self._is_paused or not self._is_answered_enough():
+        if (
+            not self._has_begun
+            or self._is_closed
+            or self._is_paused
+            or not self._is_answered_enough()
+        ):
             return
         free = self._claims.free
         if free <= 0:
@@ -216,6 +231,12 @@ class Claimer:
             return  # its reply leads back here
         if now_s - self._depths_at > depths.believed_s(self._slice.live):
             self._want_depths(now_s)
+        if self._handed_back:
+            first = self._handed_back.next(self._ranks, self._is_free, now_s)
+            if first is not None:
+                self._hungry_since = None
+                self._claims.send(self._lanes[first[0]], min(free, first[1]))
+                return
         partition, is_blind = self._next_partition(now_s)
         if partition is None:
             # All that has work is waiting for Redis.
@@ -245,10 +266,6 @@ class Claimer:
 
     def _next_partition(self, now_s: float) -> tuple[int | None, bool]:
         """Which one, and whether to ask it without trusting its counters."""
-        if self._handed_back:
-            partition = self._next_handed_back(now_s)
-            if partition is not None:
-                return partition, False
         self._eager_claims += 1
         if self._eager_claims % depths.BLIND_EVERY == 0:
             self._blind_turn = (self._blind_turn + 1) % len(self._lanes)
@@ -268,15 +285,6 @@ class Claimer:
         if partition is not None:
             self._stay.claim(partition, now_s)
         return partition, False
-
-    def _next_handed_back(self, now_s: float) -> int | None:
-        """A partition where a dead worker's tasks wait; they are before its backlog, so a claim finds them."""
-        for partition, (_, until_s) in list(self._handed_back.items()):
-            if now_s > until_s:
-                del self._handed_back[partition]
-            elif self._is_free(partition):
-                return partition
-        return None
 
     def _claim_everywhere(self, free: int, now_s: float) -> None:
         """Ask all that this worker does not sleep in, in one round trip, and sleep in them."""
@@ -332,12 +340,10 @@ class Claimer:
         found_nothing = lane.want > 0 and not claimed.claims
         self._ranks[partition] = -1 if found_nothing else depths.rank(claimed.depths)
         self._oldest_ms[partition] = claimed.oldest_ms
-        if partition in self._handed_back:
-            tasks, until_s = self._handed_back.pop(partition)
-            left = tasks - len(claimed.claims)
-            if left > 0 and not found_nothing:
-                self._handed_back[partition] = (left, until_s)
-        self._stay.reply(partition, is_full=0 < lane.want <= len(claimed.claims))
+        is_full = 0 < lane.want <= len(claimed.claims)
+        if self._handed_back:
+            self._handed_back.claimed(partition, len(claimed.claims), is_full=is_full)
+        self._stay.reply(partition, is_full=is_full)
         if lane.pending_wake is not None:
             # It came while the claim was under way, which may have looked before there was something.
             lane.sleeps_until = 0.0
@@ -378,13 +384,17 @@ class Claimer:
         passed_on, self._passed_on = self._passed_on, []
         for partition, queue, hops in passed_on:
             await self._broker.wake(partition, queue, hops)
+        if self._wanted_depths:
+            await self._read_depths()
+            self.consider()
+
+    async def _read_depths(self) -> None:
         wanted, self._wanted_depths = self._wanted_depths, []
         calls = self._broker.calls
         replies = [self._broker.pending(calls.depths(p, self._queues)) for p in wanted]
         for partition, reply in zip(wanted, replies, strict=True):
-            _, found, _ = await reply
+            _, found, _, returned = await reply
             # What a claim in flight takes is not known yet.
             if not self._lanes[partition].is_outstanding:
                 self._ranks[partition] = depths.rank(found)
-        if wanted:
-            self.consider()
+                self._handed_back.read(partition, returned, _monotonic())

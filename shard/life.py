@@ -110,7 +110,7 @@ async def _work(
                     page.contact()
                     page.state = PageState.READY
                     ready()
-                    parts.claimer.poll()
+                    await parts.claimer.begin()
                     why = await control.wish()
                     page.state = PageState.DRAINING
                     parts.claimer.close()

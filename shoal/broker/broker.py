@@ -296,7 +296,7 @@ class Broker(Operations):
         pending = [self.pending(self.calls.depths(n, queues)) for n in range(self.partitions)]
         total = 0
         for one in pending:
-            _, depth, due = await one
+            _, depth, due, _ = await one
             total += sum(depth) + due
         return total
 

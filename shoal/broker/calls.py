@@ -251,13 +251,13 @@ class Calls:
 
     def depths(
         self, partition: int, queues: Sequence[str] = ()
-    ) -> Call[tuple[int, tuple[int, int, int, int], int]]:
-        """Redis' time in ms, what may be taken now by priority, and how many are due."""
+    ) -> Call[tuple[int, tuple[int, int, int, int], int, int]]:
+        """Redis' time in ms, what may be taken now by priority, how many are due, how many were handed back."""
         return Call(
             script("depths"),
             partition,
             tuple(queues),
-            lambda r: (r[0], (r[1], r[2], r[3], r[4]), r[5]),
+            lambda r: (r[0], (r[1], r[2], r[3], r[4]), r[5], r[6]),
         )
 
     def queues(self, partition: int) -> Call[list[Any]]:

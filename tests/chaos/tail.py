@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from tests.support.ledger import Entry, Ledger
@@ -29,7 +29,7 @@ class LedgerTail:
         self._open: defaultdict[int, dict[str, Entry]] = defaultdict(dict)
         self._starts: defaultdict[str, list[Entry]] = defaultdict(list)
         self._all_starts: list[Entry] = []
-        self._finishes = 0
+        self._finishes: Counter[int] = Counter()
 
     def running(self, pid: int) -> frozenset[str]:
         """The tasks that a process has started and not finished."""
@@ -49,7 +49,12 @@ class LedgerTail:
     def finishes(self) -> int:
         """How many runs have ended by themselves."""
         self._look()
-        return self._finishes
+        return self._finishes.total()
+
+    def finished_by(self, pid: int) -> int:
+        """How many runs a process has ended."""
+        self._look()
+        return self._finishes[pid]
 
     @property
     def starts(self) -> int:
@@ -101,4 +106,4 @@ class LedgerTail:
                 self._all_starts.append(entry)
             elif entry.event == "finish":
                 self._open[entry.pid].pop(entry.task_id, None)
-                self._finishes += 1
+                self._finishes[entry.pid] += 1
