@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from shoal import Shoal
 from shoal.errors import ExitStatus
 from tests.chaos.host import LEASE_S, PARTITIONS, Host
@@ -24,7 +22,6 @@ from tests.support.waiting import wait_until, wait_until_async
 HEARD_S = 0.5
 
 
-@pytest.mark.slow
 async def test_sigterm_with_200_tasks_in_flight(redis7: RedisServer, tmp_path: Path) -> None:
     """Four shards with 50 tasks of 1 s each: all of them finish where they run, the exit status is 0.
 
@@ -58,7 +55,6 @@ async def test_sigterm_with_200_tasks_in_flight(redis7: RedisServer, tmp_path: P
         assert took_s < 4
 
 
-@pytest.mark.slow
 async def test_sigterm_with_handlers_that_never_end(valkey: RedisServer, tmp_path: Path) -> None:
     """They are handed back at the deadline, and another host runs them less than a second later."""
     ledger = Ledger(tmp_path / "ledger")
@@ -92,7 +88,6 @@ async def test_sigterm_with_handlers_that_never_end(valkey: RedisServer, tmp_pat
         proof.assert_uncharged(tasks, {"drained"})
 
 
-@pytest.mark.slow
 async def test_kill_of_a_supervisor(redis7: RedisServer, tmp_path: Path) -> None:
     """Kill -9 of the supervisor: its shards are gone in 2 s, and another host has all their tasks.
 

@@ -120,6 +120,18 @@ async def test_depths(scene: Scene) -> None:
     assert await scene.broker.due() == 1
 
 
+async def test_depths_tell_what_was_handed_back(scene: Scene) -> None:
+    """It is a part of the depth, and of what a worker of these queues may take."""
+    await scene.running("a", "b")
+    await scene.submit("c")
+    await scene.broker.release(0, ME, "killed")
+    calls = scene.broker.calls
+    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 3, 0, 0), 0, 2)
+    assert (await scene.broker.run(calls.depths(0, ["other"])))[1:] == ((0, 0, 0, 0), 0, 0)
+    await scene.broker.pause("default")
+    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 0, 0, 0), 0, 0)
+
+
 async def _next_ms(scene: Scene) -> None:
     now = scene.now_ms()
     await wait_until_async(lambda: scene.now_ms() > now, "the next millisecond")
