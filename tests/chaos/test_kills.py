@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from itertools import cycle
 from pathlib import Path
@@ -24,8 +25,9 @@ from tests.support.waiting import wait_until_async
 KILLS = 30
 BACKLOG = 100_000
 CONCURRENCY = 20
-#: How long a task takes, in seconds. What must wait until slots are free twice comes too late.
-WORK_S = 0.5
+#: How long tasks take, in seconds: differently long, so that a shard is always in the middle of some.
+#: What must wait until slots are free a few times comes too late.
+WORK_S = (0.3, 0.7)
 #: More than can run while 30 shards are killed one after the other.
 WORK = 12_000
 
@@ -42,10 +44,12 @@ async def test_thirty_kills_under_a_backlog_of_100000(redis7: RedisServer, tmp_p
     """
     ledger = Ledger(tmp_path / "ledger")
     tail = LedgerTail(ledger)
+    rng = random.Random(30)
     recoveries: list[Recovery] = []
     async with Shoal(settings_for(redis7.url, partitions=PARTITIONS)) as client:
         broker = await client.broker()
-        work = [handle.id for handle in await client.submit_many("work", [WORK_S] * WORK)]
+        lengths = [rng.uniform(*WORK_S) for _ in range(WORK)]
+        work = [handle.id for handle in await client.submit_many("work", lengths)]
         # Behind the work, in the same queue at the same priority.
         filler = [handle.id for handle in await client.submit_many("filler", [None] * BACKLOG)]
         with (
@@ -66,8 +70,8 @@ async def test_thirty_kills_under_a_backlog_of_100000(redis7: RedisServer, tmp_p
             for index in cycle(range(host.shards)):
                 if len(recoveries) == KILLS - 1:
                     break
-                pid = await _busy_shard(host, index, tail)
                 assert await _is_waiting(broker, BACKLOG)
+                pid = await _busy_shard(host, index, tail)
                 recoveries.append(await kill_and_recover(host, pid, tail))
             pid = await _busy_shard(proxied, 0, tail)
             incarnation = proxied.incarnations()[pid]
