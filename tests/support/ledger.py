@@ -25,6 +25,15 @@ class Entry:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that others append to: without a last one that is still being written.
+
+    Appends wait for each other, but a reader may see a part of one.
+    """
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1].splitlines()
+
+
 class Ledger:
     """An append-only JSONL file. Every line is one ``write`` to an ``O_APPEND`` descriptor.
 
@@ -66,7 +75,7 @@ class Ledger:
         """All lines, or those of one event, in the order they were written."""
         if not self.path.exists():
             return []
-        entries = (Entry(**json.loads(line)) for line in self.path.read_bytes().splitlines())
+        entries = (Entry(**json.loads(line)) for line in whole_lines(self.path))
         return [entry for entry in entries if event is None or entry.event == event]
 
     def task_ids(self, event: str) -> set[str]:

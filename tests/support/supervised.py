@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.fake_shard import DIRECTORY_VARIABLE, POLICY_VARIABLE
+from tests.support.ledger import whole_lines
 from tests.support.processes import ChildProcess, is_alive, python
 from tests.support.waiting import wait_until
 
@@ -50,7 +51,7 @@ class Supervised:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """All events of this name so far, in order."""
-        lines = (self.directory / "events").read_text().splitlines()
+        lines = whole_lines(self.directory / "events")
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
     def wait_for(self, name: str, count: int, timeout_s: float = 15.0) -> list[dict[str, Any]]:

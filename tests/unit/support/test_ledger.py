@@ -48,6 +48,20 @@ def test_processes_may_write_at_once(tmp_path: Path) -> None:
     assert len(ledger.read()) == 1000
 
 
+def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
+    """It is read once it is whole; a broken line in the middle stays an error."""
+    ledger = Ledger(tmp_path / "ledger")
+    ledger.record("start", "a")
+    whole = ledger.path.read_bytes()
+    ledger.path.write_bytes(whole + whole[:25])
+    assert [entry.task_id for entry in ledger.read()] == ["a"]
+    ledger.path.write_bytes(whole + whole)
+    assert len(ledger.read()) == 2
+    ledger.path.write_bytes(whole[:25] + b"\n" + whole)
+    with pytest.raises(ValueError, match="Expecting"):
+        ledger.read()
+
+
 def test_ledger_of_the_environment_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler without the variable fails instead of writing somewhere."""
     monkeypatch.delenv(LEDGER_VARIABLE, raising=False)
