@@ -1,4 +1,4 @@
-"""How tasks and workers look as JSON."""
+"""How tasks look as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from msgspec import Raw
 from shoal.api.state import ApiState
 from shoal.broker.results import Inspected
 from shoal.codec import decode_spec
-from shoal.model.task import format_time, from_unix_ms
-from shoal.model.worker import WorkerRecord
 from shoal.task_view import view_task
 
 
@@ -27,24 +25,3 @@ def document_of(task: Inspected, state: ApiState) -> dict[str, Any]:
         document["result"] = Raw(task.fields["result"])
     document["cancel_requested"] = view.state == "RUNNING" and "cancel" in task.fields
     return document
-
-
-def worker_document(record: WorkerRecord) -> dict[str, Any]:
-    """A worker: one shard process."""
-    return {
-        "id": record.id,
-        "incarnation": record.incarnation,
-        "state": record.state.value,
-        "concurrency": record.concurrency,
-        "current_tasks": record.current_tasks,
-        "processed_count": record.processed_count,
-        "failed_count": record.failed_count,
-        "started_at": format_time(from_unix_ms(record.started_at_ms)),
-        "last_heartbeat": format_time(from_unix_ms(record.last_heartbeat_ms)),
-        "host": record.host,
-        "pid": record.pid,
-        "version": record.version,
-        "queues": list(record.queues),
-        "memory": record.memory_bytes,
-        "utilisation": record.utilisation,
-    }

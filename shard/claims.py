@@ -136,7 +136,7 @@ class Claims:
         self._promised += lane.promised
         lane.in_flight = True
         self.eager_in_flight += not lane.sleep_s
-        call = self._broker.claim_soon(
+        call = self._broker.claim(
             lane.partition,
             self._incarnation,
             lane.call_number,

@@ -150,7 +150,7 @@ class _Lane:
             self._slices.extend(list(part) for part in owner.broker.settle_slices(gathered))
         self.in_flight = self._slices.popleft()
         owner.deferred.reply(
-            owner.broker.settle_soon(self._partition, owner.incarnation, self.in_flight),
+            owner.broker.settle(self._partition, owner.incarnation, self.in_flight),
             self._answered,
         )
 

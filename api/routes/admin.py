@@ -11,7 +11,6 @@ from shoal.api.problems import Problem
 from shoal.api.responses import respond
 from shoal.api.state import STATE
 from shoal.api.throughput import THROUGHPUT
-from shoal.api.views import worker_document
 from shoal.model.identity import check_queue
 from shoal.model.priority import Priority
 
@@ -19,7 +18,7 @@ from shoal.model.priority import Priority
 async def workers(request: web.Request) -> web.Response:
     """All live workers, by id."""
     records = await request.app[STATE].gateway.connection.registry.live()
-    return respond(msgspec.json.encode({"workers": [worker_document(r) for r in records]}))
+    return respond(msgspec.json.encode({"workers": [r.to_json() for r in records]}))
 
 
 async def queues(request: web.Request) -> web.Response:

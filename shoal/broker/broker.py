@@ -213,39 +213,7 @@ class Broker(Operations):
         """Accept tasks, at most 256 and 4 MiB a call; in order, what became of each."""
         return await self.run(self.calls.submit(partition, tasks))
 
-    def submit_soon(self, partition: int, tasks: Sequence[Submission]) -> Pending[list[Submitted]]:
-        """As :meth:`submit`, sent now and awaited later."""
-        return Pending(self, self.calls.submit(partition, tasks))
-
-    async def claim(
-        self,
-        partition: int,
-        incarnation: str,
-        call_number: int,
-        want: int,
-        *,
-        queues: Sequence[str] = (),
-        sleep_s: float = 0.0,
-        ignore_counters: bool = False,
-        isolated: bool = False,
-    ) -> Claimed:
-        """Take at most ``want`` ready tasks.
-
-        The call number rises per incarnation and partition; the same number again answers with what
-        of that call still holds, so a lost reply loses nothing.
-        """
-        return await self.claim_soon(
-            partition,
-            incarnation,
-            call_number,
-            want,
-            queues=queues,
-            sleep_s=sleep_s,
-            ignore_counters=ignore_counters,
-            isolated=isolated,
-        )
-
-    def claim_soon(
+    def claim(
         self,
         partition: int,
         incarnation: str,
@@ -257,7 +225,11 @@ class Broker(Operations):
         ignore_counters: bool = False,
         isolated: bool = False,
     ) -> Pending[Claimed]:
-        """As :meth:`claim`, sent now and awaited later."""
+        """Take at most ``want`` ready tasks; sent now, awaited when you like.
+
+        The call number rises per incarnation and partition; the same number again answers with what
+        of that call still holds, so a lost reply loses nothing.
+        """
         call = self.calls.claim(
             partition,
             incarnation,
@@ -270,16 +242,13 @@ class Broker(Operations):
         )
         return Pending(self, call)
 
-    async def settle(
-        self, partition: int, incarnation: str, outcomes: Sequence[Outcome]
-    ) -> list[SettleStatus]:
-        """Record outcomes, at most 256 and 4 MiB a call; in order, what became of each."""
-        return await self.settle_soon(partition, incarnation, outcomes)
-
-    def settle_soon(
+    def settle(
         self, partition: int, incarnation: str, outcomes: Sequence[Outcome]
     ) -> Pending[list[SettleStatus]]:
-        """As :meth:`settle`, sent now and awaited later."""
+        """Record outcomes, at most 256 and 4 MiB a call; in order, what became of each.
+
+        Sent now, awaited when you like.
+        """
         return Pending(self, self.calls.settle(partition, incarnation, outcomes))
 
     def settle_slices(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:

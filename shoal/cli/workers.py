@@ -7,7 +7,6 @@ import click
 from shoal.app import Shoal
 from shoal.cli.client import with_app
 from shoal.cli.output import print_json, print_table
-from shoal.model.task import format_time, from_unix_ms
 from shoal.model.worker import WorkerRecord
 
 
@@ -23,7 +22,7 @@ def workers(*, as_json: bool) -> None:
 
     records = sorted(with_app(work), key=lambda record: record.id)
     if as_json:
-        print_json({"workers": [_document(record) for record in records]})
+        print_json({"workers": [record.to_json() for record in records]})
         return
     print_table(
         ("worker", "state", "tasks", "of", "processed", "failed", "host", "pid", "MiB", "queues"),
@@ -44,22 +43,3 @@ def workers(*, as_json: bool) -> None:
         ],
         "no worker is alive; start one: shoal worker MODULE:APP",
     )
-
-
-def _document(record: WorkerRecord) -> dict[str, object]:
-    return {
-        "id": record.id,
-        "state": record.state.value,
-        "concurrency": record.concurrency,
-        "current_tasks": record.current_tasks,
-        "processed_count": record.processed_count,
-        "failed_count": record.failed_count,
-        "started_at": format_time(from_unix_ms(record.started_at_ms)),
-        "last_heartbeat": format_time(from_unix_ms(record.last_heartbeat_ms)),
-        "host": record.host,
-        "pid": record.pid,
-        "version": record.version,
-        "queues": list(record.queues),
-        "memory": record.memory_bytes,
-        "utilisation": record.utilisation,
-    }

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from shoal.model.task import format_time, from_unix_ms
 
 
 class WorkerState(StrEnum):
@@ -49,3 +52,23 @@ class WorkerRecord:
     def id(self) -> str:
         """What people call this worker: the incarnation without its nonce."""
         return self.incarnation.rpartition(".")[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The worker as the API and ``shoal workers --json`` show it; times are ISO 8601, memory is in bytes."""
+        return {
+            "id": self.id,
+            "incarnation": self.incarnation,
+            "state": self.state.value,
+            "concurrency": self.concurrency,
+            "current_tasks": self.current_tasks,
+            "processed_count": self.processed_count,
+            "failed_count": self.failed_count,
+            "started_at": format_time(from_unix_ms(self.started_at_ms)),
+            "last_heartbeat": format_time(from_unix_ms(self.last_heartbeat_ms)),
+            "host": self.host,
+            "pid": self.pid,
+            "version": self.version,
+            "queues": list(self.queues),
+            "memory": self.memory_bytes,
+            "utilisation": self.utilisation,
+        }

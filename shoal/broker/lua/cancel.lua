@@ -5,13 +5,8 @@
 -- Returns  per id: cancelled | requested | terminal | not_found, and the state after the call
 -- Changes  hash, index, counters, the entry of what waited, one event; a running task's holder is told on its channel.
 -- May be repeated: a cancelled task answers terminal, a requested one requested.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_operator
 local reason = ARGV[1]
-local answer, na = {}, 0
-local other, no = {}, 0
-local function say(status, state)
-  answer[na + 1] = status; answer[na + 2] = state; na = na + 2
-end
 
 for k = 2, #ARGV do
   local id = ARGV[k]
@@ -27,7 +22,7 @@ for k = 2, #ARGV do
     index_remove(state, typ, id)
     end_cancelled(id, typ, reason, h[4])
     move(typ, state, 'CANCELLED', 1)
-    no = no + 1; other[no] = id .. ' ' .. typ .. ' CANCELLED ' .. reason
+    note_change(id, typ, 'CANCELLED', reason)
     say('cancelled', 'CANCELLED')
   else
     local stream, entry = match(h[1], '^([^/]+)/([^/]+)$')
@@ -46,15 +41,9 @@ for k = 2, #ARGV do
       end
       -- `ready` counts entries: one that had been lost is not counted twice.
       bump(ready, stream, -call('XDEL', stream_key, entry))
-      no = no + 1; other[no] = id .. ' ' .. typ .. ' CANCELLED ' .. reason
+      note_change(id, typ, 'CANCELLED', reason)
       say('cancelled', 'CANCELLED')
     end
   end
 end
-if no > 0 then
-  apply(P .. 'counts', counts)
-  apply(P .. 'stats', stats)
-  call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'cancelled', 'o', concat(other, '\n'))
-  finish_ready()
-end
-return answer
+return finish_operation('k', 'cancelled')

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- renew: keep what a worker is running; at most 256 claims a call. Without claims it only says that Redis is in contact.
 --   KEYS[1]  the partition's marker
---   ARGV     incarnation, lease ms, rotation number, n, then n times: id, token; then streams to search for unknown entries
+--   ARGV     incarnation, lease ms, rotation number, n, then n times: id, token
 -- Returns  {'ok', {lost token...}, {cancel_requested token...}, {unknown token, id, type...}} | 'dead'
 -- Changes  the idle time of entries that hold; contact and beats; `started`, once a token.
 -- May be repeated: resetting an idle time twice is resetting it once.

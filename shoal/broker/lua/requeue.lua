@@ -6,13 +6,8 @@
 -- Changes  entry, hash (with a `requeued` line, from which attempts count anew), indexes, counters, the unique key
 --          where it is free, one event.
 -- May be repeated: a late copy finds the line with its operation id.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_operator
 local operation = ARGV[1]
-local answer, na = {}, 0
-local other, no = {}, 0
-local function say(status, state)
-  answer[na + 1] = status; answer[na + 2] = state; na = na + 2
-end
 
 for k = 2, #ARGV do
   local id = ARGV[k]
@@ -38,14 +33,8 @@ for k = 2, #ARGV do
     if h[6] then call('SET', P .. 'unique:' .. h[6], id, 'NX') end
     move(typ, state, 'PENDING', 1)
     bump(stats, 'requeued:' .. typ, 1)
-    no = no + 1; other[no] = id .. ' ' .. typ .. ' PENDING ' .. operation
+    note_change(id, typ, 'PENDING', operation)
     say('requeued', state)
   end
 end
-if no > 0 then
-  apply(P .. 'counts', counts)
-  apply(P .. 'stats', stats)
-  call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'requeued', 'o', concat(other, '\n'))
-  finish_ready()
-end
-return answer
+return finish_operation('k', 'requeued')

@@ -20,7 +20,7 @@ async def test_handed_back_before_the_backlog(scene7: Scene) -> None:
     pending = []
     for at in range(0, BACKLOG, BATCH):
         batch = [submission(scene7.id(str(n))) for n in range(at, at + BATCH)]
-        pending.append(scene7.broker.submit_soon(0, batch))
+        pending.append(scene7.broker.pending(scene7.broker.calls.submit(0, batch)))
     for call in pending:
         assert {answer.status for answer in await call} == {"new"}
 

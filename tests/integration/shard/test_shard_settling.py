@@ -81,7 +81,7 @@ async def test_an_outcome_the_broker_refuses_ends_only_its_own_task(
     app = Shoal()
     poisoned: set[bytes] = set()
     sizes: list[int] = []
-    settle_soon = Broker.settle_soon
+    original = Broker.settle
 
     @app.task("note")
     async def note(ctx: TaskContext, payload: int) -> int:
@@ -97,9 +97,9 @@ async def test_an_outcome_the_broker_refuses_ends_only_its_own_task(
         # What a script refuses before its first write; no server can be brought to do it.
         if any(one.id in poisoned and one.outcome == "completed" for one in outcomes):
             return refuse()
-        return settle_soon(self, partition, incarnation, outcomes)
+        return original(self, partition, incarnation, outcomes)
 
-    monkeypatch.setattr(Broker, "settle_soon", settle)
+    monkeypatch.setattr(Broker, "settle", settle)
     async with client_on(valkey) as client:
         handles = await client.submit_many("note", range(20))
         async with shard_on(valkey.url, app, worker__concurrency=20):
@@ -115,7 +115,7 @@ async def test_a_task_the_broker_takes_no_outcome_for_is_handed_back(
 ) -> None:
     """Not even ``internal``: the shard goes on, and the renewal returns the task, which runs again."""
     app, runs = Shoal(), []
-    settle_soon = Broker.settle_soon
+    original = Broker.settle
 
     @app.task("note")
     async def note(ctx: TaskContext, _payload: None) -> None:
@@ -127,9 +127,9 @@ async def test_a_task_the_broker_takes_no_outcome_for_is_handed_back(
     def settle(self: Broker, partition: int, incarnation: str, outcomes: list[Outcome]) -> Any:
         if len(runs) == 1 and outcomes[0].outcome != "returned":
             return refuse()
-        return settle_soon(self, partition, incarnation, outcomes)
+        return original(self, partition, incarnation, outcomes)
 
-    monkeypatch.setattr(Broker, "settle_soon", settle)
+    monkeypatch.setattr(Broker, "settle", settle)
     async with client_on(redis7) as client, shard_on(redis7.url, app):
         handle = await client.submit("note")
         await handle.result(10)

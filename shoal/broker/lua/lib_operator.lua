@@ -1,0 +1,23 @@
+-- lib_operator: what cancel and requeue share: an answer per id, and one event for all that changed.
+local answer, na = {}, 0
+local changed, nc = {}, 0
+
+local function say(status, state)
+  answer[na + 1] = status; answer[na + 2] = state; na = na + 2
+end
+
+-- Notes a change for the event: the state the task is in now, and why.
+local function note_change(id, typ, state, reason)
+  nc = nc + 1; changed[nc] = id .. ' ' .. typ .. ' ' .. state .. ' ' .. reason
+end
+
+-- Counters, the event (`field` and `kind` say which), wake-ups; nothing at all when nothing changed. Returns the answers.
+local function finish_operation(field, kind)
+  if nc > 0 then
+    apply(P .. 'counts', counts)
+    apply(P .. 'stats', stats)
+    call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', field, kind, 'o', concat(changed, '\n'))
+    finish_ready()
+  end
+  return answer
+end
