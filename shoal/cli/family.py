@@ -61,6 +61,16 @@ class Deaths:
         return 0.0 if recent == 1 else FIRST_PAUSE_S * 2.0 ** (recent - 2)
 
 
+def _status_when_told(status: int) -> int:
+    """What the end of a member that was told to end counts as.
+
+    Ended by SIGTERM itself it had not yet come to listen for it, so it had begun nothing: that is no fault.
+    """
+    if status == -signal.SIGTERM:
+        return int(ExitStatus.OK)
+    return status if status >= 0 else int(ExitStatus.SYSTEM)
+
+
 class Member:
     """A child process that is started again when it dies.
 
@@ -120,7 +130,7 @@ class Member:
         self.pid = 0
         status = os.waitstatus_to_exitcode(raw)
         if is_stopping:
-            return status if status >= 0 else int(ExitStatus.SYSTEM)
+            return _status_when_told(status)
         if status >= (0 if self._always_final else ExitStatus.CONFIGURATION):
             return status
         self._due_s = mono_s() + self._deaths.count()
