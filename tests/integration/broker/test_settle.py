@@ -1,8 +1,11 @@
 """settle: every outcome, from the whole state before to the whole state after."""
 
+from typing import Any
+
 import pytest
 
 from shoal.broker.keys import unique_digest
+from shoal.errors import BrokerError
 from shoal.model.attempt import count_attempts, parse_history
 from tests.support.builders import ME, Scene, outcome
 
@@ -264,3 +267,25 @@ async def test_slices_of_a_heavy_batch(scene7: Scene) -> None:
     assert all(sum(len(one.body) for one in part) <= 4 * 1024**2 for part in parts)
     for part in parts:
         assert set(await scene7.settle(*part)) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"detail": b"+soon", "outcome": "failed"},
+        {"detail": b"", "outcome": "deferred"},
+        {"outcome": "finished"},
+        {"token": b"default:1"},
+    ],
+)
+async def test_a_malformed_outcome_refuses_the_whole_call(
+    scene: Scene, change: dict[str, Any]
+) -> None:
+    """Nothing of the call is written, the good outcomes beside it neither: each can be settled after."""
+    claims = await scene.running("a", "b")
+    before = scene.state()
+    bad = outcome(claims["b"])._replace(**change)
+    with pytest.raises(BrokerError, match="of outcome 2 is not valid"):
+        await scene.settle(outcome(claims["a"]), bad)
+    assert scene.changes(before) == {}
+    assert await scene.settle(outcome(claims["a"]), outcome(claims["b"])) == ["ok", "ok"]
