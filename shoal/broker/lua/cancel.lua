@@ -46,4 +46,4 @@ for k = 2, #ARGV do
     end
   end
 end
-return finish_operation('k', 'cancelled')
+return finish_operation('cancelled')

@@ -11,12 +11,12 @@ local function note_change(id, typ, state, reason)
   nc = nc + 1; changed[nc] = id .. ' ' .. typ .. ' ' .. state .. ' ' .. reason
 end
 
--- Counters, the event (`field` and `kind` say which), wake-ups; nothing at all when nothing changed. Returns the answers.
-local function finish_operation(field, kind)
+-- Counters, one event of this kind, wake-ups; nothing at all when nothing changed. Returns the answers.
+local function finish_operation(kind)
   if nc > 0 then
     apply(P .. 'counts', counts)
     apply(P .. 'stats', stats)
-    call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', field, kind, 'o', concat(changed, '\n'))
+    call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', kind, 'o', concat(changed, '\n'))
     finish_ready()
   end
   return answer

@@ -37,4 +37,4 @@ for k = 2, #ARGV do
     say('requeued', state)
   end
 end
-return finish_operation('k', 'requeued')
+return finish_operation('requeued')
