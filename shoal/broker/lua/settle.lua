@@ -11,19 +11,10 @@
 local me, keep, tombstone = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local total = (#ARGV - 3) / 7
 
--- All of the call is looked at before anything is written: a script's effects are not rolled back.
+-- The whole call is looked at before anything is written: a script's effects are not rolled back.
 local WORDS = { completed = true, failed = true, dead = true, cancelled = true, returned = true, deferred = true }
-local function fault(k)
-  local base = 3 + (k - 1) * 7
-  local outcome = ARGV[base + 4]
-  if not split_token(ARGV[base + 1]) then return 'token' end
-  if not WORDS[outcome] then return 'outcome' end
-  if (outcome == 'failed' or outcome == 'deferred') and not match(ARGV[base + 5], '^%+?%d+$') then return 'detail' end
-end
-if total ~= math.floor(total) then return redis.error_reply('ERR settle: the number of arguments is wrong') end
-for k = 1, total do
-  local what = fault(k)
-  if what then return redis.error_reply('ERR settle: the ' .. what .. ' of outcome ' .. k .. ' is not valid') end
+local function invalid(k, what)
+  return redis.error_reply('ERR settle: the ' .. what .. ' of outcome ' .. k .. ' is not valid')
 end
 
 -- What of each stream is pending under this incarnation, in one read per stream.
@@ -33,7 +24,14 @@ local function before(a, b)
   return #a < #b
 end
 for k = 1, total do
-  local stream, entry, count = split_token(ARGV[4 + (k - 1) * 7])
+  local base = 3 + (k - 1) * 7
+  local stream, entry, count = split_token(ARGV[base + 1])
+  if not stream then return invalid(k, 'token') end
+  local word = ARGV[base + 4]
+  if not WORDS[word] then return invalid(k, 'outcome') end
+  if (word == 'failed' or word == 'deferred') and not match(ARGV[base + 5], '^%+?%d+$') then
+    return invalid(k, 'detail')
+  end
   stream_of[k] = stream; entry_of[k] = entry; count_of[k] = tonumber(count)
   local span = spans[stream]
   if not span then
