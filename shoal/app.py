@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 from shoal.client import Results, TaskHandle
 from shoal.codec import encode_payload, too_large
 from shoal.config import Settings
+from shoal.duplicate import SAME, plan_of_copy
 from shoal.errors import InvalidPayload, InvalidTask
 from shoal.model.identity import parse_task_id
 from shoal.model.priority import Priority
@@ -202,6 +203,29 @@ class Shoal:
                 await asyncio.sleep(0)  # others may run while a long list is encoded
         connection = await self._connected()
         return [TaskHandle(self, i) for i in await connection.submitter.many(plan, specs)]
+
+    async def duplicate(
+        self, task_id: str, payload: Any = SAME, *, new_id: str | None = None
+    ) -> TaskHandle:
+        """Submit a copy of a task, whatever its state: the way to run a COMPLETED one again.
+
+        The copy has the type, queue, priority, retry policy, timeout and metadata of the task, is
+        ready at once, and has no unique key.
+
+        Args:
+            task_id: Of the task.
+            payload: Another payload for the copy; left out = the same.
+            new_id: The copy's id; repeating the call with it is safe. ``None`` = a new one.
+
+        Raises:
+            TaskNotFound: There is no such task, or its retention has passed.
+            As ``submit``.
+        """
+        plan, raw = plan_of_copy(await (await self.broker()).inspect_one(task_id), new_id)
+        if payload is not SAME:
+            raw = self._encode(payload)
+        connection = await self._connected()
+        return TaskHandle(self, await connection.submitter.one(plan, plan.header + raw))
 
     def handle(self, task_id: str) -> TaskHandle:
         """The handle of a task whose id is known.

@@ -163,6 +163,12 @@ class InvalidTask(ShoalError):
     exit_status = ExitStatus.INVALID_TASK
 
 
+class InvalidOperation(ShoalError):
+    """What an operator asked for contradicts itself, or does not go with these tasks."""
+
+    exit_status = ExitStatus.CONFIGURATION
+
+
 class UnknownTaskType(InvalidTask):
     """No handler is registered for this task type."""
 

@@ -142,6 +142,10 @@ class PartitionKeys:
         """The id and request that an idempotency key stands for."""
         return f"{self.prefix}idempotency:{digest}"
 
+    def operation(self, operation_id: str, part: str) -> str:
+        """How far an operation over many tasks is, for one state or for its ids."""
+        return f"{self.prefix}operation:{operation_id}:{part}"
+
     def signal_channel(self, incarnation: str) -> str:
         """Where one incarnation hears of this partition."""
         return f"{self.prefix}signal:{incarnation}"

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shoal.broker.calls import MAX_TASKS, Call, Calls
+from shoal.broker import operator_calls
+from shoal.broker.calls import MAX_TASKS, Calls
+from shoal.broker.operator_results import DeleteResult
+from shoal.broker.queue_operations import QueueOperations
 from shoal.broker.results import (
     CancelResult,
     Inspected,
@@ -12,6 +15,7 @@ from shoal.broker.results import (
     QueueDepth,
     RequeueResult,
 )
+from shoal.config import Settings
 from shoal.errors import TaskNotFound
 from shoal.model.identity import partition_of
 from shoal.model.transitions import State
@@ -22,21 +26,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Operations:
+class Operations(QueueOperations):
     """The part of the broker that is not on the hot path; see :class:`shoal.broker.broker.Broker`."""
 
     calls: Calls
-    partitions: int
-
-    if TYPE_CHECKING:
-
-        async def run(self, call: Call[T]) -> T:
-            """See the broker."""
-            ...
-
-        def pending(self, call: Call[T]) -> Pending[T]:
-            """See the broker."""
-            ...
+    settings: Settings
 
     async def cancel(self, ids: Sequence[str], reason: str = "requested") -> list[CancelResult]:
         """Cancel tasks: at once what waits, by request what runs. Results in the order of ``ids``."""
@@ -57,6 +51,19 @@ class Operations:
             for row in await self.run(self.calls.requeue(partition, part, operation_id)):
                 found[row.id] = row
         return [found.get(i, RequeueResult(i, "not_found", "")) for i in ids]
+
+    async def delete(self, ids: Sequence[str]) -> list[DeleteResult]:
+        """Forget ended tasks; results in the order of ``ids``.
+
+        What ended less than ``SHOAL_TOMBSTONE`` ago stays. An id that was deleted must not be used
+        again before its retention would have passed.
+        """
+        tombstone_ms = round(self.settings.retention.tombstone_s * 1000)
+        found: dict[str, DeleteResult] = {}
+        for partition, part in self._by_partition(ids):
+            for row in await self.run(operator_calls.delete(partition, part, tombstone_ms)):
+                found[row.id] = row
+        return [found.get(i, DeleteResult(i, "not_found", "")) for i in ids]
 
     async def idempotency(
         self, partition: int, digest: str, task_id: str, request_hash: str

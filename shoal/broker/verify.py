@@ -12,6 +12,7 @@ from shoal.broker.verify_counters import check_counts, check_ready, read_totals
 from shoal.broker.verify_indexes import check_indexes, check_unique_keys
 from shoal.broker.verify_journal import check_journal
 from shoal.broker.verify_keyspace import known_key
+from shoal.broker.verify_operations import check_operations
 from shoal.broker.verify_report import Code, Finding, Report
 from shoal.broker.verify_streams import check_streams
 from shoal.broker.verify_tasks import check_tasks
@@ -23,7 +24,14 @@ from shoal.errors import BrokerError, PartitionPaused
 RETRY_WALKS_BELOW_S = 2.0
 MAX_WALKS = 3
 
-CHECKS = (check_streams, check_indexes, check_journal, check_unique_keys, check_workers)
+CHECKS = (
+    check_streams,
+    check_indexes,
+    check_journal,
+    check_unique_keys,
+    check_workers,
+    check_operations,
+)
 
 
 async def verify(broker: Broker) -> Report:

@@ -46,6 +46,7 @@ PARTITION_KEYS = (
     KnownKey("queues", "set"),
     KnownKey("unique:<digest>", "string"),
     KnownKey("idempotency:<digest>", "string", expires=True),
+    KnownKey("operation:<operation>:<part>", "string", expires=True),
 )
 
 #: Under the namespace's own tag.
@@ -66,6 +67,8 @@ _VARIABLES = {
     "incarnation": r"\S+",
     "name": r"\S+",
     "digest": r"[0-9a-f]{64}",
+    "operation": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    "part": r"(?:ids|PENDING|SCHEDULED|RUNNING|FAILED|COMPLETED|CANCELLED|DEAD)",
 }
 
 

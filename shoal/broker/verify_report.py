@@ -54,6 +54,8 @@ class Code(StrEnum):
     WITHOUT_BEAT = "without_beat"
     #: An incarnation has been silent for three leases, and nobody recovered it though others work here.
     SILENT = "silent"
+    #: The record of an operation over many tasks is not of the form that Shoal writes.
+    BAD_OPERATION = "bad_operation"
     #: A key that docs/keyspace.md does not know.
     UNKNOWN_KEY = "unknown_key"
     #: A key that must expire and has no expiry.

@@ -1,4 +1,4 @@
--- lib_operator: what cancel and requeue share: an answer per id, and one event for all that changed.
+-- lib_operator: what the verbs of operators share: an answer per id, and one event for all that changed.
 local answer, na = {}, 0
 local changed, nc = {}, 0
 

@@ -17,6 +17,7 @@ ARGUMENTS = {
     "claimed": ("w-0.aaaaaa",),
     "unique": (unique_digest("k"),),
     "idempotency": (unique_digest("k"),),
+    "operation": ("op-1", "DEAD"),
 }
 CHANNELS = {"signal_channel": ("w-0.aaaaaa",), "urgent_channel": ()}
 ALL_CODE = "\n".join(_code(source) for source in SOURCES.values())

@@ -1,0 +1,124 @@
+"""Moves of many tasks: in steps of at most 256, each done once, that anybody may go on with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from shoal.broker import operator_calls
+from shoal.broker.calls import MAX_TASKS
+from shoal.broker.operator_results import BulkAnswer
+from shoal.errors import InvalidOperation
+from shoal.model.identity import partition_of
+from shoal.model.selection import BulkVerb, Selection, check_operation_id
+
+if TYPE_CHECKING:
+    from shoal.broker.broker import Broker
+
+
+class BulkOperation:
+    """One wish of an operator over all partitions.
+
+    The operation's id names it: its record in each partition says which step was the last and what
+    was done. So a run that was cut off goes on where it stood when it is run again with the same id
+    and the same selection, and a step that comes late or twice does nothing. The record stays for
+    24 hours after the last step.
+
+    Args:
+        broker: Connected.
+        verb: What to do.
+        operation_id: Names this wish.
+        selection: Which tasks.
+        reason: Of cancels.
+
+    Raises:
+        InvalidOperation: The selection contradicts itself or does not go with the verb.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        verb: BulkVerb,
+        operation_id: str,
+        selection: Selection,
+        *,
+        reason: str = "requested",
+    ) -> None:
+        try:
+            self._operation_id = check_operation_id(operation_id)
+            self._selection = selection.checked(verb)
+        except ValueError as error:
+            raise InvalidOperation(str(error)) from None
+        self._broker = broker
+        self._verb = verb
+        tombstone_ms = round(broker.settings.retention.tombstone_s * 1000)
+        self._argument = {
+            BulkVerb.CANCEL: reason,
+            BulkVerb.DELETE: str(tombstone_ms),
+            BulkVerb.REQUEUE: "",
+        }[verb]
+        self._digest = self._selection.digest(verb, self._argument)
+        self._numbers: dict[tuple[int, str], dict[str, int]] = {}
+        self._ids: dict[int, list[str]] = {}
+        for task_id in self._selection.ids:
+            self._ids.setdefault(partition_of(task_id), []).append(task_id)
+        #: Ids of partitions that nobody serves.
+        self._unknown = sum(
+            len(ids) for partition, ids in self._ids.items() if partition >= broker.partitions
+        )
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """What was done so far, by the verb's answers."""
+        total: Counter[str] = Counter()
+        for numbers in self._numbers.values():
+            total.update(numbers)
+        if self._unknown:
+            total["not_found"] += self._unknown
+        return dict(sorted(total.items()))
+
+    async def run(self) -> dict[str, int]:
+        """Do all that is left; returns the answers and their numbers since the operation began.
+
+        Steps go out one after the other, so that workers' calls have their turn between them.
+
+        Raises:
+            InvalidOperation: The id stands for another wish.
+            BrokerUnavailable, PartitionPaused: What is done stays done; run it again to go on.
+        """
+        for partition in range(self._broker.partitions):
+            if self._selection.ids:
+                if partition in self._ids:
+                    await self._run_part(partition, "ids")
+                continue
+            for state in self._selection.states:
+                await self._run_part(partition, state.value)
+        return self.numbers
+
+    async def _run_part(self, partition: int, part: str) -> None:
+        answer = await self._step(partition, part, 0)
+        while not answer.is_finished:
+            answer = await self._step(partition, part, answer.step + 1)
+
+    async def _step(self, partition: int, part: str, step: int) -> BulkAnswer:
+        ids = self._ids.get(partition, ())
+        answer = await self._broker.run(
+            operator_calls.bulk(
+                partition,
+                self._verb,
+                self._operation_id,
+                part,
+                step,
+                self._selection,
+                self._argument,
+                digest=self._digest,
+                ids=ids[max(step - 1, 0) * MAX_TASKS : step * MAX_TASKS],
+                is_last=step * MAX_TASKS >= len(ids),
+            )
+        )
+        if answer.status == "conflict":
+            raise InvalidOperation(
+                f"the operation id {self._operation_id} stands for another operation; use a new one"
+            )
+        self._numbers[partition, part] = answer.numbers
+        return answer

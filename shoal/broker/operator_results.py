@@ -1,0 +1,54 @@
+"""What comes out of the verbs of operators."""
+
+from typing import Literal, NamedTuple
+
+
+class DeleteResult(NamedTuple):
+    """What became of one delete; ``state`` is the task's state before it, empty when not found.
+
+    ``recent``: it ended less than ``SHOAL_TOMBSTONE`` ago, and stays known for that long.
+    """
+
+    id: str
+    status: Literal["deleted", "recent", "active", "not_found"]
+    state: str
+
+
+class PurgedSlice(NamedTuple):
+    """One slice of a purge: how many were cancelled, the last entry meant, and where to go on ('' = done)."""
+
+    purged: int
+    last: str
+    after: str
+
+
+class PeekedTask(NamedTuple):
+    """A task that will be claimed soon. ``ready_ms`` is when it became ready, by Redis' clock."""
+
+    id: str
+    type: str
+    stream: str
+    ready_ms: int
+    #: A worker had it and handed it back: it goes before all others.
+    returned: bool
+
+
+class DeadGroup(NamedTuple):
+    """DEAD tasks of one type that died of the same. Times are Unix ms; ``example`` is the newest one's id."""
+
+    fingerprint: str
+    type: str
+    reason: str
+    tasks: int
+    newest_ms: int
+    oldest_ms: int
+    example: str
+
+
+class BulkAnswer(NamedTuple):
+    """How far a part of a bulk operation is, and what it has done so far: answer → number of tasks."""
+
+    status: Literal["ok", "conflict"]
+    step: int
+    is_finished: bool
+    numbers: dict[str, int]
