@@ -53,6 +53,7 @@ class Claimer:
         ledger: Says how many slots are free and how much is unanswered.
         slice: The partitions this shard serves first.
         queues: What this worker serves; empty = all.
+        is_weighted: Priorities have shares of each partition, so none draws this shard to another.
         deferred: Considers again in the next turn, or in time.
         rng: Draws where to begin, and the jitter of polls.
         claims: Makes what sends them, given whom to tell of replies.
@@ -65,6 +66,7 @@ class Claimer:
         ledger: Ledger,
         slice: Slice,
         queues: tuple[str, ...],
+        is_weighted: bool,
         deferred: Deferred,
         rng: Random,
         claims: Callable[[Callable[[Lane, Claimed], None]], Claims],
@@ -79,6 +81,8 @@ class Claimer:
         self._deferred = deferred
         count = len(self._lanes)
         self._ranks = [-1] * count
+        self._rank = depths.any_rank if is_weighted else depths.rank
+        self._highest_rank = 0 if is_weighted else 3
         self._oldest_ms = [0] * count
         self._stay = Stay()
         self._handed_back = HandedBack()
@@ -338,7 +342,7 @@ class Claimer:
         partition = lane.partition
         # Nothing found means nothing there, whatever a counter says: no claim may be sent in a circle.
         found_nothing = lane.want > 0 and not claimed.claims
-        self._ranks[partition] = -1 if found_nothing else depths.rank(claimed.depths)
+        self._ranks[partition] = -1 if found_nothing else self._rank(claimed.depths)
         self._oldest_ms[partition] = claimed.oldest_ms
         is_full = 0 < lane.want <= len(claimed.claims)
         if self._handed_back:
@@ -353,7 +357,7 @@ class Claimer:
             self._deferred.soon(self.consider)
 
     def _note_work(self, partition: int, priority: int) -> None:
-        self._ranks[partition] = max(self._ranks[partition], priority)
+        self._ranks[partition] = max(self._ranks[partition], min(priority, self._highest_rank))
 
     def _give_wakes_away(self) -> None:
         """No slot is free for what this worker was woken for."""
@@ -396,5 +400,5 @@ class Claimer:
             _, found, _, returned = await reply
             # What a claim in flight takes is not known yet.
             if not self._lanes[partition].is_outstanding:
-                self._ranks[partition] = depths.rank(found)
+                self._ranks[partition] = self._rank(found)
                 self._handed_back.read(partition, returned, _monotonic())

@@ -36,6 +36,11 @@ def rank(depths: Depths) -> int:
     return 0 if depths[0] > 0 else -1
 
 
+def any_rank(depths: Depths) -> int:
+    """0 when there is anything, -1 when not: where priorities have shares, no partition goes first."""
+    return 0 if any(depth > 0 for depth in depths) else -1
+
+
 def believed_s(live_shards: int) -> float:
     """For how many seconds depths are believed before all are read again in one round trip.
 

@@ -92,6 +92,7 @@ class Parts:
             ledger=self.ledger,
             slice=self.slice,
             queues=settings.worker.queues,
+            is_weighted=settings.priority_mode == "weighted",
             deferred=self.deferred,
             rng=rng,
             claims=lambda replied: Claims(

@@ -288,7 +288,8 @@ class Settings:
     )  # fmt: skip
     priority_mode: str = _setting(
         "SHOAL_PRIORITY_MODE", "strict", Choice(("strict", "weighted")),
-        "strict: a lower priority waits for all higher ones; weighted: each gets a share.",
+        "strict: a lower priority waits for all higher ones; weighted: while all wait, CRITICAL, HIGH, "
+        "NORMAL and LOW get 8, 4, 2 and 1 of 15 tasks, and none starves.",
     )  # fmt: skip
     durability: str = _setting(
         "SHOAL_DURABILITY", "aof", Choice(("aof", "fsync", "replica")),

@@ -70,6 +70,7 @@ class Calls:
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._lease_ms = ms(settings.worker.lease_s)
         self._partitions = partitions
+        self._mode = "w" if settings.priority_mode == "weighted" else ""
         limit, retention = settings.limit, settings.retention
         self._limits = [
             (
@@ -125,7 +126,7 @@ class Calls:
         isolated: bool = False,
     ) -> Call[Claimed]:
         """Take at most ``want`` ready tasks; see ``lua/claim.lua``."""
-        flags = ("i" if ignore_counters else "") + ("x" if isolated else "")
+        flags = ("i" if ignore_counters else "") + ("x" if isolated else "") + self._mode
         want = min(want, MAX_TASKS)
         head = (incarnation, number, want, ms(sleep_s), self._lease_ms, flags)
         return Call(script("claim"), partition, [*head, *queues], _claimed)

@@ -2,12 +2,12 @@
 -- claim: take ready tasks, highest priority first; promotes what is due on the way.
 --   KEYS[1]  the partition's marker
 --   ARGV     incarnation, call number, want (<= 256), sleep ms, lease ms, flags ('i' ignores the counters,
---            'x' an isolation shard), then the queues (none = all)
+--            'x' an isolation shard, 'w' by weights: none starves), then the queues (none = all)
 -- Returns  {'ok', now, depth of LOW, NORMAL, HIGH, CRITICAL, oldest ms, wake ms, then per task: token, id, type, spec, history}
 --          | 'old' | 'dead'
 -- Changes  the pending lists (the RUNNING state), counters, the call's record, the sleepers, one event. Nothing per task.
 -- May be repeated: the recorded call number answers again with those of its tokens that still hold.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_promote
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_promote lib_weighted
 local me, number, want, sleep, lease, flags =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ignore_counters = find(flags, 'i', 1, true) ~= nil
@@ -196,15 +196,27 @@ if recorded ~= number and want > 0 then
       list[#list + 1] = stream
     end
   end
+  -- A claim that ignores the counters does not know what to divide, and most often finds little.
+  local quota, asked
+  if not ignore_counters and find(flags, 'w', 1, true) then
+    local have = { [0] = 0, 0, 0, 0 }
+    for k = 1, #mine do
+      local n = tonumber(known[mine[k][1]])
+      if n > 0 then have[mine[k][3]] = have[mine[k][3]] + n end
+    end
+    quota, asked = divide_by_weight(have, want, number), want
+  end
   for priority = 3, 0, -1 do
     local list = visit[priority]
     local nl = #list
     if nl > 1 then table.sort(list) end
+    if quota then want = read + quota[priority] end
     for k = 1, nl do
       if read >= want or bytes >= BYTES then break end
       read_stream(list[(number + k) % nl + 1])
     end
   end
+  want = asked or want
   for typ, n in pairs(claimed_of) do move(typ, 'PENDING', 'RUNNING', n) end
   for typ, n in pairs(gone_of) do move(typ, 'PENDING', nil, n) end
   for typ, n in pairs(cancelled_of) do move(typ, 'PENDING', 'CANCELLED', n) end

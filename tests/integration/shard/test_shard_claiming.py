@@ -13,6 +13,7 @@ import pytest
 
 from shoal import Shoal, TaskContext
 from shoal.broker import keys
+from shoal.model.identity import task_id
 from tests.integration.shard.harness import client_at, client_on, shard_on, until_settled
 from tests.support.cluster import RedisCluster3
 from tests.support.proxy import Proxy
@@ -103,6 +104,33 @@ async def test_higher_priorities_go_first(valkey: RedisServer) -> None:
     strays = sum(order[k] != name for k, name in enumerate(sorted(order, key=_rank)))
     assert strays <= 8
     assert order[-1] == "LOW"
+
+
+async def test_with_weights_no_priority_and_no_partition_starves(valkey: RedisServer) -> None:
+    """LOW tasks have their share beside CRITICAL ones, also in a partition that has nothing else."""
+    app = Shoal()
+    order: list[str] = []
+
+    @app.task("note")
+    async def note(_ctx: TaskContext, payload: str) -> None:
+        order.append(payload)
+
+    async with client_on(valkey, partitions=2) as client:
+        for n in range(120):
+            for priority in ("LOW", "CRITICAL"):
+                own = task_id(0, 1_700_000_000_000, n * 2 + (priority == "LOW"))
+                await client.submit("note", priority, priority=priority, task_id=own)
+        for n in range(60):
+            own = task_id(1, 1_700_000_000_000, n)
+            await client.submit("note", "ALONE", priority="LOW", task_id=own)
+        async with shard_on(
+            valkey.url, app, partitions=2, worker__concurrency=1, priority_mode="weighted"
+        ):
+            await until_settled(await client.broker(), COMPLETED=300)
+    seen = Counter(order[:100])
+    assert seen["CRITICAL"] > 4 * seen["LOW"]
+    assert seen["LOW"] >= 2
+    assert seen["ALONE"] >= 20
 
 
 def _rank(name: str) -> int:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from shoal.shard.depths import (
     BELIEVED_AT_MOST_S,
     URGENT_RANK,
+    any_rank,
     believed_s,
     choose,
     divide,
@@ -122,3 +123,8 @@ def test_more_shards_believe_longer_up_to_a_bound() -> None:
     assert believed_s(1) == believed_s(8) == 0.05
     assert believed_s(16) == 0.1
     assert believed_s(1000) == BELIEVED_AT_MOST_S
+
+
+def test_with_shares_every_partition_that_has_work_is_alike() -> None:
+    """Where priorities have shares, none of them makes one partition go before another."""
+    assert [any_rank(d) for d in ((0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 0, 5))] == [-1, 0, 0]
