@@ -68,6 +68,8 @@ class Overview:
     tasks: dict[str, int]
     #: Settled runs since ever, by (queue, priority number).
     settled: dict[tuple[str, int], int]
+    #: How long the oldest task that waits to be claimed has waited, in seconds; only where one waits.
+    oldest_s: dict[tuple[str, int], float]
 
 
 class ClusterReader:
@@ -94,8 +96,12 @@ class ClusterReader:
     async def _read_overview(self) -> Overview:
         connection = self._gateway.connection
         broker = connection.broker
-        workers, queues, tasks, stats = await asyncio.gather(
-            self.workers.get(), broker.queues(), broker.counts_by_state(), broker.stats()
+        workers, queues, tasks, stats, oldest_s = await asyncio.gather(
+            self.workers.get(),
+            broker.queues(),
+            broker.counts_by_state(),
+            broker.stats(),
+            broker.oldest(),
         )
         settled: Counter[tuple[str, int]] = Counter()
         for field, value in stats.items():
@@ -103,4 +109,4 @@ class ClusterReader:
             if kind == "settled":
                 queue, priority = stream.split(":")[:2]
                 settled[queue, int(priority)] += value
-        return Overview(workers, queues, tasks, dict(settled))
+        return Overview(workers, queues, tasks, dict(settled), oldest_s)

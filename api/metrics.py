@@ -101,10 +101,17 @@ class _OverviewCollector(Collector):
             "Tasks that wait to be claimed, by queue and priority.",
             labels=["queue", "priority"],
         )
+        oldest = GaugeMetricFamily(
+            "shoal_oldest_task_age_seconds",
+            "How long the oldest task that waits to be claimed has waited; 0 when none waits.",
+            labels=["queue", "priority"],
+        )
         for row in seen.queues:
-            name = Priority(row.priority).name
-            depth.add_metric([row.queue, name], row.ready + row.isolated)
+            labels = [row.queue, Priority(row.priority).name]
+            depth.add_metric(labels, row.ready + row.isolated)
+            oldest.add_metric(labels, seen.oldest_s.get((row.queue, row.priority), 0.0))
         yield depth
+        yield oldest
         tasks = GaugeMetricFamily("shoal_tasks", "Tasks, by state.", labels=["state"])
         for state, number in seen.tasks.items():
             tasks.add_metric([state], number)

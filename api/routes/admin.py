@@ -43,12 +43,16 @@ async def queues(request: web.Request) -> web.Response:
                 "isolated": sum(q.isolated for q in parts),
                 "paused": bool(parts) and all(q.paused for q in parts),
                 "throughput": round(sum(rates.get((q.queue, q.priority), 0.0) for q in parts), 3),
+                "oldest_age": max(
+                    (seen.oldest_s.get((q.queue, q.priority), 0.0) for q in parts), default=0.0
+                ),
                 "queues": [
                     {
                         "queue": q.queue,
                         "depth": q.ready + q.isolated,
                         "paused": q.paused,
                         "throughput": round(rates.get((q.queue, q.priority), 0.0), 3),
+                        "oldest_age": seen.oldest_s.get((q.queue, q.priority), 0.0),
                     }
                     for q in parts
                 ],

@@ -83,6 +83,9 @@ def test_metrics_count_what_came_and_what_there_is(api: Api) -> None:
     assert 'shoal_tasks_submitted_total{priority="NORMAL",type="metered"} 3.0' in lines
     assert 'shoal_queue_depth{priority="NORMAL",queue="default"} 3.0' in lines
     assert 'shoal_tasks{state="PENDING"} 4.0' in lines
+    oldest = 'shoal_oldest_task_age_seconds{priority="%s",queue="default"} 0.0'
+    assert oldest % "LOW" in lines
+    wait_until(lambda: oldest % "HIGH" not in text().splitlines(), "it has waited for a while")
     for line in ("shoal_redis_up 1.0", "shoal_active_workers 0.0", "shoal_dlq_size 0.0"):
         assert line in lines
     requests = [line for line in lines if line.startswith("shoal_http_requests_total{")]
