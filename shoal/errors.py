@@ -24,7 +24,8 @@ class ExitStatus(IntEnum):
 
     #: It did what was asked.
     OK = 0
-    #: It ran, and what it checked does not hold: ``shoal verify`` found a fault.
+    #: It ran, and what it checked does not hold: ``shoal verify`` found a fault, ``shoal health``
+    #: something that is not well.
     VERIFY_FAILED = 1
     #: ``shoal submit --wait``: the task ended DEAD or CANCELLED.
     TASK_NOT_COMPLETED = 2

@@ -157,6 +157,7 @@ class Family:
         stop_limit_s: What all may take to end before they are killed.
         watch: Called again and again; what else there is to be kept alive.
         close: File descriptors that children must not keep.
+        others: Process ids of children that somebody else here waits for.
     """
 
     def __init__(
@@ -165,11 +166,13 @@ class Family:
         stop_limit_s: float,
         watch: Callable[[], None] = lambda: None,
         close: Iterable[int] = (),
+        others: Callable[[], Iterable[int]] = tuple,
     ) -> None:
         self._members = members
         self._stop_limit_s = stop_limit_s
         self._watch = watch
         self._close = frozenset(close)
+        self._others = others
         self._stop_by_s: float | None = None
         self._status: int | None = None
 
@@ -226,6 +229,17 @@ class Family:
             if self._stop_by_s is None:
                 self._stop()
         self._watch()
+        if os.getpid() == 1:
+            self._reap_orphans()
         if self._stop_by_s is not None and mono_s() > self._stop_by_s:
             for member in self._members:
                 member.tell(signal.SIGKILL)
+
+    def _reap_orphans(self) -> None:
+        """As the first process of a container: bury what others left behind."""
+        mine = {member.pid for member in self._members}.union(self._others())
+        with contextlib.suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in mine:
+                    return  # it ended just now; the next turn, or who else waits for it, takes it
+                os.waitpid(found.si_pid, os.WNOHANG)

@@ -68,7 +68,7 @@ class Host:
                 Member("the API", "shoal api", self._serve),
             ]
             limit_s = self._settings.worker.shutdown_timeout_s + _STOP_GRACE_S
-            return Family(members, limit_s, watch=self._watch).run()
+            return Family(members, limit_s, watch=self._watch, others=self._server_pid).run()
         finally:
             if self._server is not None:
                 self._url_file.unlink(missing_ok=True)
@@ -109,6 +109,10 @@ class Host:
             f'after: export REDIS_URL="$(cat {shlex.quote(str(self._url_file))})"',
             err=True,
         )
+
+    def _server_pid(self) -> list[int]:
+        pid = self._server.pid if self._server is not None else None
+        return [] if pid is None else [pid]
 
     def _watch(self) -> None:
         """Start the server again when it has ended."""

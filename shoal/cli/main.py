@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 import click
@@ -32,6 +34,7 @@ _COMMANDS = {
     "queues": "shoal.cli.queues:queues",
     "dlq": "shoal.cli.dlq:dlq",
     "workers": "shoal.cli.workers:workers",
+    "health": "shoal.cli.health:health",
     "verify": "shoal.cli.verify:verify",
     "partition": "shoal.cli.partition:partition",
 }
@@ -69,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: ``None`` = those of the process.
     """
+    if os.getpid() == 1:
+        # The kernel gives the first process of a container only signals that it has a handler for:
+        # a stop that comes before the command listens would be lost.
+        signal.signal(signal.SIGTERM, _end)
     try:
         # Not cli.main, which answers a closed pipe with the status of a verification that failed.
         given = sys.argv[1:] if arguments is None else list(arguments)
@@ -90,3 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last frame of the process
         say_error(error)
         return error.exit_status if isinstance(error, ShoalError) else ExitStatus.SYSTEM
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """As the signal would end any other process."""
+    os._exit(128 + number)

@@ -1,7 +1,7 @@
 """The command line in the test's own process, on a real server."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from shoal.cli.main import main
 from shoal.errors import ExitStatus
 from tests.integration.broker.conftest import end_with_proof
 from tests.support.builders import Scene, settings_for
+from tests.support.processes import shoal
 from tests.support.servers import RedisServer
 
 
@@ -73,3 +74,11 @@ def scene_here(redis7: RedisServer) -> SceneMaker:
                 await broker.aclose()
 
     return opened
+
+
+@pytest.fixture
+def proven(valkey: RedisServer) -> Iterator[RedisServer]:
+    """A server for processes of the test's own, on which ``shoal verify`` finds nothing at the end."""
+    yield valkey
+    with shoal("verify", env={"REDIS_URL": valkey.url}) as child:
+        assert child.wait() == ExitStatus.OK, child.stdout
