@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from shoal.api.problems import Problem
 from shoal.api.state import ApiState
 from shoal.api.views import document_of
 from shoal.broker.broker import Broker
-from shoal.broker.results import ListedTask
+from shoal.broker.pages import Place
 from shoal.model.identity import check_type
 from shoal.model.transitions import State
 
@@ -25,7 +25,8 @@ MAX_OFFSET = 1000
 #: What a page leaves out unless it is asked for: word of ``include`` → member.
 _OPTIONAL = {"payload": "payload", "result": "result", "error": "error", "attempts": "history"}
 _PARAMETERS = frozenset({"state", "type", "limit", "offset", "cursor", "include"})
-_CURSOR = re.compile(r"(\d{1,16})\.(\d{1,6})")
+#: How often what has moved on while it was read is made up for by further tasks.
+_REFILLS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,8 @@ class Listing:
     type: str | None
     limit: int
     offset: int
-    #: Only what is older than this, Unix ms; ``None`` = from the newest on.
-    before_ms: int | None
-    #: So many of the page's beginning were on the page before.
-    skip: int
+    #: Only what follows this place; ``None`` = from the newest on.
+    after: Place | None
     include: frozenset[str]
 
     @classmethod
@@ -53,16 +52,15 @@ class Listing:
         if unknown := sorted(set(query) - _PARAMETERS):
             known = ", ".join(sorted(_PARAMETERS))
             raise _wrong(f"There is no parameter {unknown[0]!r:.80}; there are {known}.")
-        before_ms, skip = _parse_cursor(query.get("cursor"))
-        if before_ms is not None and "offset" in query:
+        after = _parse_cursor(query.get("cursor"))
+        if after is not None and "offset" in query:
             raise _wrong("Give cursor or offset, not both.")
         return cls(
             states=_parse_state(query.get("state")),
             type=_parse_type(query.get("type")),
             limit=_whole(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
             offset=_whole(query, "offset", 0, 0, MAX_OFFSET),
-            before_ms=before_ms,
-            skip=skip,
+            after=after,
             include=_parse_include(query.get("include")),
         )
 
@@ -103,31 +101,17 @@ def _parse_include(text: str | None) -> frozenset[str]:
     return frozenset(words)
 
 
-def _parse_cursor(text: str | None) -> tuple[int | None, int]:
+def _parse_cursor(text: str | None) -> Place | None:
     if text is None:
-        return None, 0
-    try:
-        match = _CURSOR.fullmatch(base64.urlsafe_b64decode(text).decode("ascii"))
-    except (binascii.Error, ValueError):
-        match = None
-    if match is None:
-        raise _wrong("cursor: must be the next_cursor of a page.")
-    return int(match[1]), int(match[2])
-
-
-def _next_cursor(listing: Listing, rows: Sequence[ListedTask]) -> str | None:
-    """Where the page after these rows begins; ``None``: this is the last.
-
-    Many tasks may bear the time of the last row, and some of them be on this page: the next one
-    begins with that time again, and skips them.
-    """
-    if len(rows) < listing.limit:
         return None
-    last_ms = rows[-1].at_ms
-    shown = sum(row.at_ms == last_ms for row in rows)
-    if shown == len(rows) and listing.before_ms == last_ms + 1:
-        shown += listing.skip
-    return base64.urlsafe_b64encode(f"{last_ms + 1}.{shown}".encode()).decode()
+    try:
+        return Place.parse(base64.urlsafe_b64decode(text).decode("ascii"))
+    except (binascii.Error, ValueError):
+        raise _wrong("cursor: must be the next_cursor of a page.") from None
+
+
+def _cursor_of(place: Place | None) -> str | None:
+    return None if place is None else base64.urlsafe_b64encode(str(place).encode()).decode()
 
 
 async def read_page(state: ApiState, listing: Listing) -> dict[str, Any]:
@@ -137,48 +121,47 @@ async def read_page(state: ApiState, listing: Listing) -> dict[str, Any]:
         BrokerUnavailable: Redis is away.
     """
     broker = state.gateway.connection.broker
-    rows = await _rows(broker, listing)
+    tasks, after = await _tasks(broker, listing, state)
     counts = await broker.counts() if listing.type else None
     by_state = await broker.counts_by_state() if counts is None else {}
     total = sum(
         by_state[s.value] if counts is None else counts.get((s.value, listing.type or ""), 0)
         for s in listing.states
     )
-    wanted = {s.value for s in listing.states}
-    tasks = []
-    for task in await broker.inspect([row.id for row in rows]):
-        # One that has moved on since the list was read does not belong there any more.
-        if task is not None and task.state in wanted:
-            document = document_of(task, state)
-            for word, member in _OPTIONAL.items():
-                if word not in listing.include:
-                    del document[member]
-            tasks.append(document)
     return {
         "tasks": tasks,
         "total": total,
         "limit": listing.limit,
         "offset": listing.offset,
-        "next_cursor": _next_cursor(listing, rows),
+        "next_cursor": _cursor_of(after),
     }
 
 
-async def _rows(broker: Broker, listing: Listing) -> list[ListedTask]:
-    skip = listing.offset + listing.skip
-    if len(listing.states) == 1:
-        return await broker.list_tasks(
-            listing.states[0],
+async def _tasks(
+    broker: Broker, listing: Listing, state: ApiState
+) -> tuple[list[dict[str, Any]], Place | None]:
+    """The page's tasks, and the place from which the next page goes on."""
+    wanted = {s.value for s in listing.states}
+    # By id: read one state after the other, a task that moves may be met in two.
+    found: dict[str, dict[str, Any]] = {}
+    after, offset = listing.after, listing.offset
+    for _ in range(_REFILLS):
+        page = await broker.list_tasks(
+            *listing.states,
             type=listing.type,
-            before_ms=listing.before_ms,
-            limit=listing.limit,
-            offset=skip,
+            after=after,
+            limit=listing.limit - len(found),
+            offset=offset,
         )
-    rows: dict[str, ListedTask] = {}
-    for one in listing.states:
-        for row in await broker.list_tasks(
-            one, type=listing.type, before_ms=listing.before_ms, limit=listing.limit + skip
-        ):
-            # Read one state after the other: a task may be met in two.
-            rows.setdefault(row.id, row)
-    merged = sorted(rows.values(), key=lambda row: -row.at_ms)
-    return merged[skip : skip + listing.limit]
+        after, offset = page.next, offset - page.skipped
+        for task in await broker.inspect([row.id for row in page.rows]):
+            # One that has moved on since the list was read does not belong there any more.
+            if task is not None and task.state in wanted:
+                document = document_of(task, state)
+                for word, member in _OPTIONAL.items():
+                    if word not in listing.include:
+                        del document[member]
+                found[task.id] = document
+        if after is None or len(found) >= listing.limit:
+            break
+    return list(found.values()), after

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shoal.broker.keys import stream_name, unique_digest
+from shoal.broker.pages import ListedTask, Place, Slice, bounds
 from shoal.broker.results import (
     CancelResult,
     Claim,
     Claimed,
     Inspected,
     KeyHolder,
-    ListedTask,
     Outcome,
     Pruned,
     Recovered,
@@ -30,6 +30,7 @@ from shoal.broker.results import (
 from shoal.broker.scripts import Script, script
 from shoal.config import Settings
 from shoal.model.partition import share
+from shoal.model.transitions import State
 
 T = TypeVar("T")
 
@@ -224,18 +225,26 @@ class Calls:
         return Call(script("inspect"), partition, tuple(ids), decode)
 
     def list_tasks(
-        self, partition: int, state: str, type: str | None, before_ms: int | None, limit: int
-    ) -> Call[list[ListedTask]]:
-        """One partition's part of a page."""
-        before = "" if before_ms is None else str(before_ms)
+        self, partition: int, state: State, type: str | None, after: Place | None, limit: int
+    ) -> Call[Slice]:
+        """One partition's part of a page, and where it stopped."""
 
-        def decode(reply: list[Any]) -> list[ListedTask]:
-            return [
-                ListedTask(task_id.decode(), int(at))
-                for task_id, at in zip(reply[0::2], reply[1::2], strict=True)
+        def place(mark: str, at_ms: int | None = None) -> Place:
+            at = int(mark.partition("-")[0]) if at_ms is None else at_ms
+            return Place(at, state, partition, mark)
+
+        def decode(reply: list[Any]) -> Slice:
+            rows = [
+                ListedTask(task_id.decode(), place(mark.decode(), int(at)))
+                for task_id, at, mark in zip(*(reply[n::3] for n in (1, 2, 3)), strict=True)
             ]
+            stopped = reply[0].decode()
+            if rows and rows[-1].place.mark == stopped:
+                return Slice(rows, rows[-1].place)
+            return Slice(rows, place(stopped) if stopped else None)
 
-        return Call(script("list_tasks"), partition, (state, type or "", before, limit), decode)
+        arguments = (state.value, type or "", *bounds(after, state, partition), limit)
+        return Call(script("list_tasks"), partition, arguments, decode)
 
     def prune(
         self, partition: int, events_s: float = 60.0, types: Sequence[str] = ()

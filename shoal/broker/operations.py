@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shoal.broker import operator_calls
 from shoal.broker.calls import MAX_TASKS, Calls
 from shoal.broker.operator_results import DeleteResult
+from shoal.broker.pages import Place, Slice, TaskPage, read_page
 from shoal.broker.queue_operations import QueueOperations
 from shoal.broker.results import (
     CancelResult,
     Inspected,
     KeyHolder,
-    ListedTask,
     QueueDepth,
     RequeueResult,
 )
@@ -103,31 +103,33 @@ class Operations(QueueOperations):
 
     async def list_tasks(
         self,
-        state: State,
-        *,
+        *states: State,
         type: str | None = None,
-        before_ms: int | None = None,
+        after: Place | None = None,
         limit: int = 50,
         offset: int = 0,
-    ) -> list[ListedTask]:
-        """Tasks of one state, newest first, merged over all partitions.
+    ) -> TaskPage:
+        """Tasks of these states, newest first, merged over all partitions; see ``shoal.broker.pages``.
 
         Args:
-            state: Which state.
+            states: Which states; none = all.
             type: Only this type; ``None`` = all.
-            before_ms: Only what is older.
+            after: Only what follows this place: the ``next`` of the page before.
             limit: At most so many, up to 1,200 together with ``offset``.
             offset: Skip so many.
         """
-        want = min(limit + offset, 1200)
-        pending = [
-            self.pending(self.calls.list_tasks(n, state.value, type, before_ms, want))
-            for n in range(self.partitions)
-        ]
-        rows = [row for one in pending for row in await one]
-        # Stable: each partition's own order decides among equals, so that pages neither overlap nor skip.
-        rows.sort(key=lambda row: -row.at_ms)
-        return rows[offset : offset + limit]
+
+        def read(state: State, partition: int, place: Place | None, want: int) -> "Pending[Slice]":
+            return self.pending(self.calls.list_tasks(partition, state, type, place, want))
+
+        return await read_page(
+            read,
+            states or tuple(State),
+            self.partitions,
+            after=after,
+            limit=limit,
+            offset=offset,
+        )
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """Exact numbers by (state, type) over all partitions; those at 0 are left out."""

@@ -183,13 +183,6 @@ class Inspected(NamedTuple):
     fields: dict[str, bytes]
 
 
-class ListedTask(NamedTuple):
-    """One row of a list: the id, and the time (ms) by which the list is ordered, newest first."""
-
-    id: str
-    at_ms: int
-
-
 class QueueDepth(NamedTuple):
     """Entries of one queue and priority over all partitions.
 

@@ -37,8 +37,8 @@ def list_tasks(type: str | None, limit: int, *, as_json: bool) -> None:
 
     async def work(app: Shoal) -> list[Task]:
         broker = await app.broker()
-        rows = await broker.list_tasks(State.DEAD, type=type, limit=limit)
-        found = await broker.inspect([row.id for row in rows])
+        page = await broker.list_tasks(State.DEAD, type=type, limit=limit)
+        found = await broker.inspect([row.id for row in page.rows])
         return [app.view(task) for task in found if task is not None and task.state == "DEAD"]
 
     tasks = with_app(work)

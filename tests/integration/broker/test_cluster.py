@@ -51,7 +51,7 @@ async def test_every_verb(cluster_scene: Scene) -> None:
     }
     counts = await broker.counts_by_state()
     assert {state: counts[state] // PARTITIONS for state in everything} == everything
-    assert len(await broker.list_tasks(State.DEAD, limit=100)) == PARTITIONS
+    assert len((await broker.list_tasks(State.DEAD, limit=100)).rows) == PARTITIONS
     dead = [scene.id(f"{n} c") for n in range(PARTITIONS)]
     assert {row.status for row in await broker.requeue(dead, "op")} == {"requeued"}
     assert {row.status for row in await broker.cancel(dead)} == {"cancelled"}

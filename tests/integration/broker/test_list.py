@@ -3,13 +3,12 @@
 from shoal.broker.results import QueueDepth
 from shoal.model.transitions import State
 from tests.support.builders import ME, Scene, outcome
-from tests.support.waiting import wait_until_async
 
 
 async def listed(scene: Scene, state: State, **options: object) -> list[str]:
     """The names of listed tasks, in order."""
-    rows = await scene.broker.list_tasks(state, **options)  # type: ignore[arg-type]
-    return [scene.names.name(row.id) for row in rows]
+    page = await scene.broker.list_tasks(state, **options)  # type: ignore[arg-type]
+    return [scene.names.name(row.id) for row in page.rows]
 
 
 async def test_indexed_states(scene: Scene) -> None:
@@ -44,17 +43,6 @@ async def test_completed_skips_what_is_gone(scene: Scene) -> None:
     scene.client().delete(scene.key("task:b"))
     assert await listed(scene, State.COMPLETED, limit=2) == ["c", "a"]
     scene.client().hset(scene.key("counts"), mapping={"COMPLETED": 2, "COMPLETED:mail": 2})
-
-
-async def test_before(scene: Scene) -> None:
-    """A page goes on before the last row's time."""
-    for name in "abc":
-        await scene.ended("dead", name)
-        await _next_ms(scene)
-    rows = await scene.broker.list_tasks(State.DEAD)
-    assert [scene.names.name(row.id) for row in rows] == ["c", "b", "a"]
-    assert await listed(scene, State.DEAD, before_ms=rows[0].at_ms) == ["b", "a"]
-    assert await listed(scene, State.DEAD, before_ms=rows[-1].at_ms) == []
 
 
 async def test_pages_of_equal_times(scene: Scene) -> None:
@@ -130,8 +118,3 @@ async def test_depths_tell_what_was_handed_back(scene: Scene) -> None:
     assert (await scene.broker.run(calls.depths(0, ["other"])))[1:] == ((0, 0, 0, 0), 0, 0)
     await scene.broker.pause("default")
     assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 0, 0, 0), 0, 0)
-
-
-async def _next_ms(scene: Scene) -> None:
-    now = scene.now_ms()
-    await wait_until_async(lambda: scene.now_ms() > now, "the next millisecond")

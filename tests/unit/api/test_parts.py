@@ -6,10 +6,9 @@ import pytest
 
 from shoal.api.idempotency import nth_id, spread
 from shoal.api.limits import MAX_IN_PROGRESS, Occupancy, _is_json
-from shoal.api.listing import Listing, _next_cursor
+from shoal.api.listing import Listing
 from shoal.api.problems import Problem
 from shoal.api.throughput import Throughput
-from shoal.broker.results import ListedTask
 from shoal.model.identity import parse_task_id, partition_of, task_id
 from shoal.model.transitions import State
 
@@ -29,7 +28,7 @@ from shoal.model.transitions import State
         ({"offset": "9" * 5000}, "offset"),
         ({"cursor": "nonsense"}, "next_cursor"),
         ({"cursor": "é"}, "next_cursor"),
-        ({"cursor": "MS4x", "offset": "1"}, "not both"),
+        ({"cursor": "MS5DT01QTEVURUQuMC4xLTAvMQ==", "offset": "1"}, "not both"),
         ({"include": "payload,secrets"}, "secrets"),
         ({"page": "2"}, "page"),
     ],
@@ -50,23 +49,6 @@ def test_a_listing_has_defaults() -> None:
     assert listing.include == frozenset()
     assert Listing.parse({"state": "dead"}).states == (State.DEAD,)
     assert Listing.parse({"include": "attempts, result"}).include == {"attempts", "result"}
-
-
-def test_a_cursor_neither_skips_nor_repeats_tasks_of_one_moment() -> None:
-    """Ten tasks of the same millisecond, three a page."""
-    rows = [ListedTask(f"id{n}", 1000) for n in range(10)]
-    query = {"limit": "3"}
-    seen: list[str] = []
-    for _ in range(10):
-        listing = Listing.parse(query)
-        older = [row for row in rows if listing.before_ms is None or row.at_ms < listing.before_ms]
-        page = older[listing.skip : listing.skip + listing.limit]
-        seen += [row.id for row in page]
-        cursor = _next_cursor(listing, page)
-        if cursor is None:
-            break
-        query = {"limit": "3", "cursor": cursor}
-    assert seen == [row.id for row in rows]
 
 
 def test_rates_are_differences_and_never_negative() -> None:
