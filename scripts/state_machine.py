@@ -1,4 +1,4 @@
-"""Writes docs/state-machine.md from the one table in ``shoal/model/transitions.py``.
+"""Writes docs/state-machine.md from the tables in ``shoal/model``.
 
 Without an argument the page is written; with ``--check`` it is compared, and the exit status is 1
 if the committed page differs.
@@ -7,6 +7,7 @@ if the committed page differs.
 import sys
 from pathlib import Path
 
+from shoal.model.reason import DEAD_MEANINGS
 from shoal.model.transitions import INITIAL, TERMINAL, TRANSITIONS, State
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "state-machine.md"
@@ -69,6 +70,14 @@ def page() -> str:
             *moves(),
             "",
             "Every other move is refused.",
+            "",
+            "## Why a task is DEAD",
+            "",
+            "Its `reason` is one of these words, from `shoal/model/reason.py`.",
+            "",
+            "| reason | meaning |",
+            "| --- | --- |",
+            *(f"| `{reason}` | {meaning} |" for reason, meaning in DEAD_MEANINGS.items()),
             "",
         ]
     )

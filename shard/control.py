@@ -32,6 +32,7 @@ class Why(Enum):
     WISHED = "an operator asked for it"
     ORPHANED = "the supervisor is gone"
     RECYCLED = "its number of tasks or its memory is reached"
+    FORKS = "its fork server has ended"
     STUCK = "a handler can't be stopped"
     DEAD = "this incarnation was released: it was silent for too long"
     REPLACED = "another worker has its name"

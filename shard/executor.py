@@ -7,7 +7,6 @@ lock or a log line.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -24,11 +23,14 @@ from shoal.model.transitions import State
 from shoal.page import Page
 from shoal.shard import outcome
 from shoal.shard.deadlines import Deadlines
+from shoal.shard.decision import BadPayload, after_exception, after_timeout, without_handler
 from shoal.shard.deferred import Deferred
 from shoal.shard.handlers import Handler
 from shoal.shard.invokers import ThreadInvoker, run_marked
 from shoal.shard.ledger import Held, Ledger
+from shoal.shard.notes import Notes
 from shoal.shard.outcome import Stop, Verdict
+from shoal.shard.process_pool import NoForkServer, ProcessPool
 from shoal.telemetry.logs import task_id as logged_task_id
 from shoal.telemetry.meter import TaskMeter
 
@@ -58,6 +60,8 @@ class Executor:
         report: Takes an outcome to be settled; must not wait.
         deferred: Keeps the one timer, and is told of bugs.
         overrun: Called when a handler could not be stopped within ``GRACE_S`` of its timeout.
+        notes: Takes what handlers say of themselves.
+        processes: Runs ``process=True`` handlers; ``None`` = there is no such type.
         meter: Accounts for every run.
         worker_name: ``<WORKER_ID>-<index>``, as handlers see it.
         max_result_bytes: A larger result is refused.
@@ -73,6 +77,8 @@ class Executor:
         report: Callable[[int, Outcome], None],
         overrun: Callable[[], None],
         deferred: Deferred,
+        notes: Notes,
+        processes: ProcessPool | None,
         meter: TaskMeter,
         worker_name: str,
         max_result_bytes: int,
@@ -87,6 +93,8 @@ class Executor:
         self.slot_freed: Callable[[], None] = _nobody
         self._overrun = overrun
         self._deferred = deferred
+        self._notes = notes
+        self._processes = processes
         self._meter = meter
         self._worker_name = worker_name
         self._max_result_bytes = max_result_bytes
@@ -174,6 +182,8 @@ class Executor:
         if self._timer is not None:
             self._timer.cancel()
         self._threads.close()
+        if self._processes is not None:
+            self._processes.close()
         for held in self._ledger.running_tasks():
             if held.task is not None:
                 held.task.cancel()
@@ -189,16 +199,25 @@ class Executor:
                 if held.stop is not None:
                     raise asyncio.CancelledError  # noqa: TRY301 - stopped before its first step
                 if handler is None:
-                    verdict = self._without_handler(held)
+                    verdict = without_handler(held, self._rng)
                 else:
-                    context, payload = self._decode(held, handler)
-                    if handler.in_thread:
-                        result = await self._threads.run(handler.function, context, payload, slot)
+                    context, raw = self._prepare(held, handler)
+                    if handler.is_process:
+                        verdict = await self._run_in_process(held, context, raw)
                     else:
-                        result = await run_marked(handler.function(context, payload), page, slot)
-                    verdict = self._check_result(encode_result(result))
+                        try:
+                            payload = handler.convert(raw)
+                        except InvalidPayload as error:
+                            raise BadPayload(error) from None
+                        if handler.in_thread:
+                            run = self._threads.run(handler.function, context, payload, slot)
+                            result = await run
+                        else:
+                            run_here = run_marked(handler.function(context, payload), page, slot)
+                            result = await run_here
+                        verdict = self._check_result(encode_result(result))
             except BaseException as error:  # noqa: BLE001 - user code must not end a shard
-                verdict = self._decide(held, error)
+                verdict = after_exception(held, error, self._rng)
             self._end(held, *verdict)
         except Exception as error:  # noqa: BLE001 - our own, so it must end the shard
             self._deferred.fail(error)
@@ -208,8 +227,18 @@ class Executor:
             return outcome.after_large_result(len(body), self._max_result_bytes)
         return Verdict("completed", b"", body)
 
-    def _decode(self, held: Held, handler: Handler) -> tuple[TaskContext, object]:
-        """The handler's two arguments; starts the clock of its timeout."""
+    async def _run_in_process(self, held: Held, context: TaskContext, raw: bytes) -> Verdict:
+        assert self._processes is not None  # noqa: S101 - made wherever a type needs it
+        self._page.idle()
+        try:
+            body = await self._processes.run(held, context, raw)
+        except NoForkServer:
+            return outcome.handed_back("no_fork_server")
+        self._page.executing(held.slot)
+        return self._check_result(body)
+
+    def _prepare(self, held: Held, handler: Handler) -> tuple[TaskContext, bytes]:
+        """The handler's context and the payload's JSON; starts the clock of its timeout."""
         logged_task_id.set(id_ := held.id.decode())
         spec = decode_spec(held.spec)
         if held.history is not None:
@@ -219,41 +248,10 @@ class Executor:
         if deadline < self._deadlines.next_at and self._deadlines.note(deadline):
             self._set_timer(held.started_s)
         context = held.context = TaskContext(
-            id_, handler.name, held.attempt, spec.metadata or _NOTHING, self._worker_name
-        )
-        try:
-            return context, handler.convert(spec.payload)
-        except InvalidPayload as error:
-            raise _BadPayload(error) from None
-
-    def _decide(self, held: Held, error: BaseException) -> Verdict:
-        """What to record of a run that raised."""
-        if held.stop is Stop.TIMEOUT:
-            return self._after_failure(held, error, timed_out=True)
-        if held.stop is not None:
-            return outcome.after_cancel()
-        if isinstance(error, _BadPayload):
-            return outcome.after_bad_payload(error.error)
-        if held.context is None:
-            # Its own header cannot be read, which no repetition would mend.
-            return outcome.after_bad_payload(error)
-        return self._after_failure(held, error, timed_out=False)
-
-    def _after_failure(
-        self, held: Held, error: BaseException | None, *, timed_out: bool
-    ) -> Verdict:
-        policy = held.handler.retry if held.handler is not None else None
-        with contextlib.suppress(ValueError):
-            policy = decode_spec(held.spec).retry or policy
-        assert policy is not None  # noqa: S101 - only what has a handler runs
-        if timed_out:
-            return outcome.after_timeout(held.timeout_s, error, held.attempt, policy, self._rng)
-        assert error is not None  # noqa: S101
-        return outcome.after_error(error, held.attempt, policy, self._rng)
-
-    def _without_handler(self, held: Held) -> Verdict:
-        now_ms = round(held.started_s * 1000 + held.clock_offset_ms)
-        return outcome.without_handler(held.history, held.type.decode(), now_ms, self._rng)
+            id_, handler.name, held.attempt, spec.metadata or _NOTHING, self._worker_name,
+            self._notes, held,
+        )  # fmt: skip
+        return context, spec.payload
 
     def _end(self, held: Held, word: OutcomeWord, detail: bytes, body: bytes, line: str) -> None:
         """Free the slot and report. Nothing here waits, so nothing can cancel it."""
@@ -262,6 +260,8 @@ class Executor:
         if held.has_ended:
             return
         held.has_ended = True
+        if held.note is not None:
+            self._notes.flush(held)
         page.clear_slot(held.slot)
         self._ledger.free_slots.append(held.slot)
         if held.stop is not None and held.stop in _SILENT:
@@ -276,9 +276,10 @@ class Executor:
         self._report(
             held.partition, Outcome(held.token, held.id, held.type, word, detail, body, tail)
         )
-        if word != "deferred":
+        state = _STATES.get(word)
+        if state is not None:
             self.processed += 1
-            self._meter.ended(held.type, _STATES[word], seconds)
+            self._meter.ended(held.type, state, seconds)
             if word == "failed":
                 self._meter.retried(held.type)
                 self.failed += 1
@@ -318,20 +319,12 @@ class Executor:
         if held.stop is Stop.CANCEL:
             self._end(held, *outcome.after_cancel())
         else:
-            self._end(held, *self._after_failure(held, None, timed_out=True))
+            self._end(held, *after_timeout(held, None, self._rng, is_stuck=True))
         self._overrun()
 
 
 def _nobody() -> None:
     """Nobody wants to know yet."""
-
-
-class _BadPayload(Exception):
-    """The payload was refused before the handler began; a handler may raise InvalidPayload too."""
-
-    def __init__(self, error: InvalidPayload) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 def _runs_in_thread(held: Held) -> bool:

@@ -4,6 +4,7 @@ User code decides what an exception says. Its text may be endless, raise when as
 what no encoding takes; none of it may keep the outcome from being recorded.
 """
 
+import sysconfig
 import traceback
 from hashlib import blake2b
 from types import TracebackType
@@ -17,6 +18,13 @@ MAX_MESSAGE_CHARS: Final = 2_000
 MAX_TRACEBACK_CHARS: Final = 8_000
 MAX_FIELD_ERRORS: Final = 50
 _FRAMES: Final = 20
+#: How many of the user's innermost functions tell one failure from another.
+_PLACES: Final = 3
+_MAX_KINDS: Final = 8
+#: What lies in these folders is nobody's own code.
+_LIBRARIES: Final = tuple(
+    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
 
 
 class Failure(NamedTuple):
@@ -24,9 +32,12 @@ class Failure(NamedTuple):
 
     Attributes:
         line: Type and message in one line, for the history; cut there to its length.
-        body: JSON with ``type``, ``message``, ``traceback`` and, for a payload, ``errors``.
+        body: JSON with ``type``, ``message``, ``fingerprint``, and ``traceback`` or, for a payload,
+            ``errors``.
         fingerprint: The same for what failed in the same way at the same place, so that the dead
-            can be shown in groups.
+            can be shown in groups: 12 hexadecimal digits over the exception's type and the
+            innermost functions of the user's own code. Neither the message nor a line's number
+            counts, so that it stays the same over other values and small changes of the code.
     """
 
     line: str
@@ -41,20 +52,34 @@ def describe(error: BaseException) -> Failure:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None and _is_own(trace):
         trace = trace.tb_next
-    document: dict[str, Any] = {"type": name, "message": message}
+    fingerprint = _fingerprint(_kinds(error, name), trace)
+    document: dict[str, Any] = {"type": name, "message": message, "fingerprint": fingerprint}
     if isinstance(error, InvalidPayload):
         # Where in Shoal's own code the payload was refused helps nobody.
         document["errors"] = error.errors[:MAX_FIELD_ERRORS]
     else:
         document["traceback"] = _traceback(error, trace)
     line = f"{name}: {message}" if message else name
-    return Failure(line, _dump(document), _fingerprint(name, trace))
+    return Failure(line, _dump(document), fingerprint)
 
 
 def plain(name: str, message: str) -> Failure:
     """A failure that no exception stands for: ``name`` is its kind, one word."""
-    document = {"type": name, "message": message}
-    return Failure(f"{name}: {message}", _dump(document), _fingerprint(name, None))
+    fingerprint = _fingerprint([name], None)
+    document = {"type": name, "message": message, "fingerprint": fingerprint}
+    return Failure(f"{name}: {message}", _dump(document), fingerprint)
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The exception, or what the groups in it hold; a task group wraps whatever its tasks raise."""
+    found, stack = [], [error]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, BaseExceptionGroup):
+            stack.extend(one.exceptions)
+        else:
+            found.append(one)
+    return found
 
 
 def message_of(error: BaseException) -> str:
@@ -66,7 +91,7 @@ def message_of(error: BaseException) -> str:
 
 
 def _is_own(trace: TracebackType) -> bool:
-    return str(trace.tb_frame.f_globals.get("__name__", "")).startswith("shoal.shard.")
+    return _module(trace).startswith("shoal.shard.")
 
 
 def _type_name(error: BaseException) -> str:
@@ -88,15 +113,34 @@ def _traceback(error: BaseException, trace: TracebackType | None) -> str:
     return _bounded(text[-MAX_TRACEBACK_CHARS:], MAX_TRACEBACK_CHARS)
 
 
-def _fingerprint(name: str, trace: TracebackType | None) -> str:
-    places = [name]
+def _kinds(error: BaseException, name: str) -> list[str]:
+    """Its type; of a group also the types of what it holds, since a task group is always one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [name]
+    return [name, *sorted({_type_name(leaf) for leaf in leaves(error)})[:_MAX_KINDS]]
+
+
+def _fingerprint(kinds: list[str], trace: TracebackType | None) -> str:
+    own: list[str] = []
+    all_places: list[str] = []
+    # The outermost frame is the handler's: its package is the user's, wherever it is installed.
+    handlers_package = _module(trace).partition(".")[0] if trace is not None else ""
     while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename.rpartition('/')[2]}:{code.co_name}")
+        code, module = trace.tb_frame.f_code, _module(trace)
+        place = f"{module}:{code.co_qualname}"
+        # A recursion is one place, however deep it went.
+        if not all_places or all_places[-1] != place:
+            all_places.append(place)
+            is_own = module.partition(".")[0] == handlers_package
+            if is_own or not code.co_filename.startswith(("<frozen", *_LIBRARIES)):
+                own.append(place)
         trace = trace.tb_next
-    return blake2b(
-        "\n".join(places[:1] + places[-3:]).encode("utf-8", "replace"), digest_size=6
-    ).hexdigest()
+    text = "\n".join([*kinds, *(own or all_places)[-_PLACES:]])
+    return blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def _module(trace: TracebackType) -> str:
+    return str(trace.tb_frame.f_globals.get("__name__", ""))
 
 
 def _bounded(text: str, chars: int) -> str:
@@ -111,4 +155,4 @@ def _dump(document: dict[str, Any]) -> bytes:
         return orjson.dumps(document)
     except (TypeError, ValueError):
         # Field errors may quote the payload.
-        return orjson.dumps({"type": document["type"], "message": document["message"]})
+        return orjson.dumps({name: document[name] for name in ("type", "message", "fingerprint")})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shoal.model.retry import RetryPolicy
+from shoal.shard.outcome import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from shoal.app import TaskDefinition
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
 class Handler:
     """One task type: what runs it, and what holds when a task says nothing else."""
 
-    __slots__ = ("convert", "function", "in_thread", "name", "retry", "timeout_s")
+    __slots__ = (
+        "convert",
+        "function",
+        "in_thread",
+        "is_process",
+        "name",
+        "retry",
+        "rules",
+        "timeout_s",
+    )
 
     def __init__(
         self,
@@ -24,15 +34,20 @@ class Handler:
         convert: Callable[[bytes], Any],
         *,
         in_thread: bool,
+        is_process: bool = False,
         timeout_s: float,
         retry: RetryPolicy,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.name = name
         self.function = function
         self.convert = convert
         self.in_thread = in_thread
+        #: Its code runs in a process worker, where the payload is converted too.
+        self.is_process = is_process
         self.timeout_s = timeout_s
         self.retry = retry
+        self.rules = rules
 
 
 def handler_table(
@@ -45,9 +60,13 @@ def handler_table(
             name,
             task.handler,
             task.convert,
-            in_thread=task.kind != "async",
+            in_thread=task.kind == "thread",
+            is_process=task.kind == "process",
             timeout_s=task.timeout_s or settings.default_timeout_s,
             retry=task.retry or default_retry,
+            rules=Rules(task.retry_on, task.give_up_on)
+            if task.retry_on is not None or task.give_up_on
+            else NO_RULES,
         )
         for name, task in tasks.items()
     }

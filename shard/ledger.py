@@ -32,6 +32,7 @@ class Held:
         "history",
         "id",
         "is_overdue",
+        "note",
         "partition",
         "slot",
         "spec",
@@ -79,6 +80,8 @@ class Held:
         self.is_overdue = False
         self.has_ended = False
         self.context: Any = None
+        #: What it said of itself (see ``shoal.shard.notes``), once it did.
+        self.note: Any = None
         self.task: asyncio.Task[None] | None = None
 
 

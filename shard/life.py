@@ -15,6 +15,7 @@ from shoal.broker.broker import Broker
 from shoal.broker.registry import Registry
 from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus, ShoalError
+from shoal.lifecycle import EXIT_RECYCLED
 from shoal.page import PageState
 from shoal.shard.burst import until_idle
 from shoal.shard.control import Control, Why
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from shoal.config import Settings
     from shoal.model.identity import Incarnation
     from shoal.page import Page
+    from shoal.shard.fork_server import ForkServer
 
+#: Ends by these make room for a successor, which is wanted at once.
+_SUCCEEDED: Final = frozenset({Why.STUCK, Why.FORKS})
 #: How often who is live is read again, in seconds.
 _SLICE_S: Final = 1.0
 #: How often it is looked whether a drain is over, in seconds.
@@ -49,7 +53,8 @@ async def live(
     *,
     replaces: str | None,
     ready: Callable[[], None],
-) -> ExitStatus:
+    forks: ForkServer | None = None,
+) -> int:
     """Be a worker until ``control`` says to end.
 
     Args:
@@ -60,9 +65,11 @@ async def live(
         control: Says when to end, and is told of reasons to.
         replaces: The incarnation that is known to be dead, whose name this one takes over.
         ready: Called once the worker can claim.
+        forks: Forks processes for handlers that want one; ``None`` = no type does.
 
     Returns:
-        ``OK``, or what tells the supervisor to hand back what could not be handed back here.
+        What to exit with: ``OK``, ``EXIT_RECYCLED`` where a successor is wanted at once, or what tells
+        the supervisor to hand back what could not be handed back here.
 
     Raises:
         StartupError: It cannot start: the name is taken, or the server is not fit.
@@ -77,7 +84,7 @@ async def live(
             await asyncio.to_thread(release, settings, former, "killed")
         app.attach(broker, settings)
         parts = Parts(
-            settings, page, app, broker, registry, incarnation, control, metrics.current()
+            settings, page, app, broker, registry, incarnation, control, metrics.current(), forks
         )
         try:
             return await _work(settings, page, parts, broker, registry, heartbeat, control, ready)
@@ -97,12 +104,12 @@ async def _work(
     heartbeat: Heartbeat,
     control: Control,
     ready: Callable[[], None],
-) -> ExitStatus:
+) -> int:
     """Work until told to end. The order of ending is the order of the blocks, from the inside."""
     name = parts.incarnation
     beat = partial(heartbeat.run_once, registry, parts)
     beats = every(settings.worker.heartbeat_s, beat, "the heartbeat", parts.rng)
-    status = ExitStatus.OK
+    status: int = ExitStatus.OK
     with parts.renewer:  # leases are renewed until the last task is out
         try:
             async with _services(tick_for_ever(parts), beats, parts.deferred.raise_failure()):
@@ -118,6 +125,8 @@ async def _work(
                     await _drain(parts, control)
                 if not parts.ledger.is_empty or why in {Why.DEAD, Why.STUCK}:
                     status = await _hand_back(settings, parts, name, why)
+                if status == ExitStatus.OK and why in _SUCCEEDED:
+                    status = EXIT_RECYCLED
         finally:
             parts.close()
             await parts.deferred.aclose()

@@ -82,7 +82,8 @@ class LoopWatch:
 
     def _is_on_loop(self, slot: int) -> bool:
         held = self._ledger.in_slot(slot)
-        return held is not None and held.handler is not None and not held.handler.in_thread
+        handler = held.handler if held is not None else None
+        return handler is not None and not handler.in_thread and not handler.is_process
 
     def _stack(self) -> str:
         """Where the loop's thread stands: file, line and function, innermost last."""

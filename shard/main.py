@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from shoal.errors import ExitStatus, ShoalError
+from shoal.errors import ExitStatus, ShoalError, StartupError
 from shoal.lifecycle import READY, RELEASE_RESERVE_S, ChildContext, startup_failure
 from shoal.loading import load_app
 from shoal.model.identity import Incarnation
@@ -20,6 +20,7 @@ from shoal.shard.life import live, release
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
+    from shoal.shard.fork_server import ForkServer
 
 #: Allocations between two looks of the garbage collector at the youngest objects: a claim of a few
 #: hundred tasks must not set it off each time.
@@ -39,12 +40,31 @@ def main(context: ChildContext) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
+    try:
+        forks = _fork_server(context, app)
+    except OSError as error:
+        return int(_cannot_start(context, StartupError(f"no process can be forked: {error}")))
     # Not closed: that would wait for threads of user code, and the process ends now anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return int(runner.run(_run(context, app)))
+    return int(runner.run(_run(context, app, forks)))
 
 
-async def _run(context: ChildContext, app: Shoal) -> ExitStatus:
+def _fork_server(context: ChildContext, app: Shoal) -> ForkServer | None:
+    """Before there is any thread or loop; only where a type wants processes."""
+    if not any(task.kind == "process" for task in app.tasks.values()):
+        return None
+    from shoal.shard.fork_server import start
+    from shoal.shard.handlers import handler_table
+    from shoal.shard.process_worker import Worker
+
+    table = handler_table(app.tasks, context.settings.task)
+    handlers = {handler.name: handler for handler in table.values()}
+    return start(
+        lambda link: Worker(link, handlers).work(), close=(context.ready_fd, context.death_fd)
+    )
+
+
+async def _run(context: ChildContext, app: Shoal, forks: ForkServer | None) -> int:
     settings = context.settings
     incarnation = Incarnation(settings.worker.id, context.slot_index, context.nonce)
     control = Control(max(0.0, settings.worker.shutdown_timeout_s - RELEASE_RESERVE_S))
@@ -70,6 +90,7 @@ async def _run(context: ChildContext, app: Shoal) -> ExitStatus:
             control,
             replaces=context.replaces,
             ready=ready,
+            forks=forks,
         )
     except ShoalError as error:
         if is_ready:

@@ -19,6 +19,9 @@ from shoal.shard.janitor import Janitor
 from shoal.shard.leases import Leases
 from shoal.shard.ledger import Ledger
 from shoal.shard.looplag import LoopWatch
+from shoal.shard.notes import Notes
+from shoal.shard.overrun import Overrun
+from shoal.shard.process_pool import ProcessPool
 from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
 from shoal.shard.settler import Settler
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from shoal.model.identity import Incarnation
     from shoal.page import Page
     from shoal.shard.control import Control
+    from shoal.shard.fork_server import ForkServer
 
 #: How often the page, the metrics and the loop watch are fed, in seconds.
 TICK_S: Final = 0.25
@@ -56,6 +60,7 @@ class Parts:
         incarnation: Incarnation,
         control: Control,
         metrics: Metrics,
+        forks: ForkServer | None = None,
     ) -> None:
         name = self.incarnation = str(incarnation)
         rng = SystemRandom()
@@ -75,6 +80,7 @@ class Parts:
             metrics=metrics,
             rng=rng,
         )
+        notes = Notes(broker, name, self.ledger, self.deferred)
         self.executor = Executor(
             ledger=self.ledger,
             handlers=handler_table(app.tasks, settings.task),
@@ -82,6 +88,10 @@ class Parts:
             report=self.settler.add,
             overrun=partial(control.stop, Why.STUCK),
             deferred=self.deferred,
+            notes=notes,
+            processes=None
+            if forks is None
+            else ProcessPool(forks, notes, self.deferred, partial(control.stop, Why.FORKS)),
             meter=self.meter,
             worker_name=incarnation.name,
             max_result_bytes=settings.task.max_payload_bytes,
@@ -128,6 +138,9 @@ class Parts:
             slice=self.slice,
             page=page,
             watch=self.watch,
+            overrun=Overrun(
+                settings, name, self.ledger, page, rng, ends_by_s=lambda: control.deadline_s
+            ),
             learned=self.leases.learned,
             metrics=metrics,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shoal.page import Page
     from shoal.shard.ledger import Ledger
     from shoal.shard.looplag import LoopWatch
+    from shoal.shard.overrun import Overrun
     from shoal.shard.slice import Slice
     from shoal.telemetry.metrics import Metrics
 
@@ -49,6 +50,7 @@ class Renewer:
         slice: Slice,
         page: Page,
         watch: LoopWatch,
+        overrun: Overrun,
         learned: Callable[[dict[int, Renewed]], None],
         metrics: Metrics,
     ) -> None:
@@ -62,6 +64,7 @@ class Renewer:
             slice: Which partitions to keep in touch with.
             page: Shown that the thread lives.
             watch: Looks whether the loop is blocked.
+            overrun: Ends the shard when it is blocked for too long.
             learned: Called in the event loop with each round's replies.
             metrics: Keeps the latency of Redis.
         """
@@ -72,6 +75,7 @@ class Renewer:
         self._slice = slice
         self._page = page
         self._watch = watch
+        self._overrun = overrun
         self._learned = learned
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
@@ -98,7 +102,8 @@ class Renewer:
         try:
             while not self._stopped.is_set():
                 self._page.tick()
-                self._watch.look()
+                if self._watch.look():
+                    self._overrun.look()
                 now_s = time.monotonic()
                 try:
                     # A failed one is tried again at the next look: the sooner after an outage, the better.

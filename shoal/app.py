@@ -20,7 +20,7 @@ from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
 from shoal.submitter import MAX_TASKS_PER_FLUSH, Submitter
-from shoal.task_definition import TaskDefinition, define
+from shoal.task_definition import Exceptions, TaskDefinition, define
 from shoal.task_view import view_task
 
 if TYPE_CHECKING:
@@ -103,11 +103,14 @@ class Shoal:
         retry: RetryPolicy | None = None,
         queue: str | None = None,
         priority: Priority | str | int | None = None,
+        process: bool = False,
+        retry_on: Exceptions | None = None,
+        give_up_on: Exceptions = (),
     ) -> Register:
         """Register the handler of a task type: ``async def`` or ``def``, with (ctx, payload).
 
         The payload is checked against the annotation of its parameter before the handler runs.
-        A ``def`` handler runs in a thread.
+        A ``def`` handler runs in a thread, with ``process=True`` in a process of its own.
 
         Args:
             name: The task type, such as ``email.send``.
@@ -117,6 +120,11 @@ class Shoal:
             retry: The whole retry policy; ``max_retries`` then changes only that in it.
             queue: Where its tasks go unless the submitter says otherwise; default ``default``.
             priority: Likewise; default NORMAL.
+            process: Run it in a process that may be killed: for code that crashes, leaks, holds the
+                interpreter's lock or cannot be interrupted. See docs/handlers.md.
+            retry_on: Only these exceptions are retried, all others make the task DEAD at once;
+                ``None`` = all are retried. A timeout counts as ``TimeoutError``.
+            give_up_on: These are never retried, also where ``retry_on`` names a base of theirs.
 
         Raises:
             InvalidTask: The name is taken, or one of these or the handler is wrong.
@@ -138,6 +146,9 @@ class Shoal:
                 retry=retry,
                 queue=queue,
                 priority=priority,
+                process=process,
+                retry_on=retry_on,
+                give_up_on=give_up_on,
                 # Annotations that are texts may name types of the function around the handler.
                 local_names=sys._getframe(1).f_locals,  # noqa: SLF001
             )

@@ -241,6 +241,13 @@ class ResultNotSerializable(ShoalError):
     """
 
 
+class ProcessDied(ShoalError):
+    """The process that ran the handler ended without an answer.
+
+    What a ``process=True`` handler's task failed of; ``retry_on`` and ``give_up_on`` may name it.
+    """
+
+
 # --- what a handler may raise --------------------------------------------------------------
 
 

@@ -216,6 +216,12 @@ class Page:
         """The event loop now runs no task's code."""
         self._words[_EXECUTING] = 0
 
+    @property
+    def executing_slot(self) -> int | None:
+        """The slot whose code the event loop runs now; ``None`` = no task's."""
+        index = self._words[_EXECUTING] - 1
+        return index if index >= 0 else None
+
     def in_thread(self, index: int, *, running: bool) -> None:
         """A thread of its own begins or ends running this slot's code."""
         if not 0 <= index < self.slots:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack
 
@@ -29,6 +29,8 @@ else:
 
 #: On the event loop; in a thread; in a process of its own.
 Kind = Literal["async", "thread", "process"]
+#: One exception class, or several.
+Exceptions = type[BaseException] | Sequence[type[BaseException]]
 
 
 class TaskDefinition(Generic[PayloadT]):
@@ -39,9 +41,11 @@ class TaskDefinition(Generic[PayloadT]):
         "_app",
         "convert",
         "defaults",
+        "give_up_on",
         "handler",
         "kind",
         "name",
+        "retry_on",
         "timeout_s",
     )
 
@@ -54,6 +58,9 @@ class TaskDefinition(Generic[PayloadT]):
         convert: Callable[[bytes], Any],
         defaults: TypeDefaults,
         timeout_s: float | None,
+        *,
+        retry_on: tuple[type[BaseException], ...] | None = None,
+        give_up_on: tuple[type[BaseException], ...] = (),
     ) -> None:
         self._app = app
         #: The task type.
@@ -65,6 +72,10 @@ class TaskDefinition(Generic[PayloadT]):
         self.defaults = defaults
         #: How long one attempt may take, in seconds; ``None`` = DEFAULT_TASK_TIMEOUT.
         self.timeout_s = timeout_s
+        #: Only these exceptions are retried; ``None`` = all are.
+        self.retry_on = retry_on
+        #: These are not.
+        self.give_up_on = give_up_on
 
     @property
     def queue(self) -> str:
@@ -103,6 +114,9 @@ def define(
     retry: RetryPolicy | None = None,
     queue: str | None = None,
     priority: Priority | str | int | None = None,
+    process: bool = False,
+    retry_on: Exceptions | None = None,
+    give_up_on: Exceptions = (),
     local_names: Mapping[str, Any] | None = None,
 ) -> TaskDefinition[PayloadT]:
     """Check a handler and what is said about it.
@@ -123,12 +137,26 @@ def define(
             retry,
         )
         timeout_s = check_timeout(timeout)
+        only = None if retry_on is None else _exceptions("retry_on", retry_on)
+        never = _exceptions("give_up_on", give_up_on)
         _check_signature(handler)
         convert = converter_for(handler, local_names)
     except (ValueError, TypeError) as error:
         raise InvalidTask(f"{label}: {error}") from None
-    kind: Kind = "async" if _is_async(handler) else "thread"
-    return TaskDefinition(app, name, handler, kind, convert, defaults, timeout_s)
+    kind: Kind = "process" if process else "async" if _is_async(handler) else "thread"
+    return TaskDefinition(
+        app, name, handler, kind, convert, defaults, timeout_s, retry_on=only, give_up_on=never
+    )
+
+
+def _exceptions(what: str, given: Exceptions) -> tuple[type[BaseException], ...]:
+    classes = given if isinstance(given, tuple | list) else (given,)
+    for one in classes:
+        if not isinstance(one, type) or not issubclass(one, BaseException):
+            raise TypeError(
+                f"{what} must be an exception class or a tuple of them, not {one!r:.80}"
+            )
+    return tuple(classes)
 
 
 def _with_max_retries(retry: RetryPolicy | None, max_retries: int) -> RetryPolicy:

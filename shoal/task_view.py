@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.codec import Spec, decode_json, decode_spec
 from shoal.errors import InvalidPayload
 from shoal.model.attempt import count_attempts, parse_history
+from shoal.model.note import parse_log, parse_progress
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
 from shoal.model.task import Attempt, Task, attempts_of, from_unix_ms
@@ -58,6 +59,8 @@ def view_task(
         worker_id=inspected.worker or (history[-1].worker_id if history else None),
         metadata=dict(spec.metadata or {}),
         history=history,
+        progress=parse_progress(fields["progress"]) if "progress" in fields else None,
+        log=parse_log(fields["log"]) if "log" in fields else (),
         reason=fields["reason"].decode() if "reason" in fields else None,
     )
 

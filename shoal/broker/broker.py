@@ -16,6 +16,7 @@ from shoal.broker.operations import Operations
 from shoal.broker.resilience import ErrorKind, error_for, kind_of
 from shoal.broker.results import (
     Claimed,
+    NoteItem,
     Outcome,
     Pruned,
     Recovered,
@@ -250,6 +251,15 @@ class Broker(Operations):
         Sent now, awaited when you like.
         """
         return Pending(self, self.calls.settle(partition, incarnation, outcomes))
+
+    def note(
+        self, partition: int, incarnation: str, items: Sequence[NoteItem]
+    ) -> Pending[list[int]]:
+        """Store what handlers say of themselves; the places of those whose token does not hold.
+
+        Sent now, awaited when you like.
+        """
+        return Pending(self, self.calls.note(partition, incarnation, items))
 
     def settle_slices(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
         """Outcomes in parts that each fit one settle call."""

@@ -16,6 +16,7 @@ from shoal.broker.results import (
     Claimed,
     Inspected,
     KeyHolder,
+    NoteItem,
     Outcome,
     Pruned,
     Recovered,
@@ -162,6 +163,13 @@ class Calls:
         for claim in claims:
             arguments += claim
         return Call(script("renew"), partition, arguments, _renewed)
+
+    def note(self, partition: int, incarnation: str, items: Sequence[NoteItem]) -> Call[list[int]]:
+        """Store what handlers say; decodes to the places of those whose token does not hold."""
+        arguments: list[Argument] = [incarnation]
+        for item in items:
+            arguments += item
+        return Call(script("note"), partition, arguments, lambda r: [k - 1 for k in r[1:]])
 
     def release(self, partition: int, incarnation: str, reason: str) -> Call[Released]:
         """Hand back a slice of all that an incarnation has."""

@@ -87,6 +87,25 @@ class Outcome(NamedTuple):
     tail: bytes
 
 
+class NoteItem(NamedTuple):
+    """What one run says of itself, to be stored with its task.
+
+    Attributes:
+        progress: The last report as JSON; empty = nothing new.
+        fraction: Of that report, for the event; 0 to 1.
+        first: Number within the run of the first of the lines, from 1.
+        lines: Log lines, each with its newline; empty = nothing new.
+    """
+
+    token: bytes
+    id: bytes
+    type: bytes
+    progress: bytes
+    fraction: float
+    first: int
+    lines: bytes
+
+
 class UnknownClaim(NamedTuple):
     """An entry pending under an incarnation that does not know of it; enough to settle it ``returned``."""
 

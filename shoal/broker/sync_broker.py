@@ -15,7 +15,7 @@ from shoal.broker.address import Address, parse_url
 from shoal.broker.calls import MAX_TASKS, Call, Calls
 from shoal.broker.keys import PartitionKeys
 from shoal.broker.resilience import ErrorKind, PartitionMissing, error_for, kind_of
-from shoal.broker.results import Released, Renewed
+from shoal.broker.results import Outcome, Released, Renewed
 from shoal.broker.topology import parse_slots
 from shoal.config import Settings
 from shoal.errors import BrokerUnavailable, ShoalError
@@ -181,6 +181,17 @@ class SyncBroker:
         if refused is not None:
             raise refused
         return total
+
+    def settle(self, partition: int, incarnation: str, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes of one partition; at most 256. For a shard whose event loop stands still.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer; repeat it.
+            BrokerError, PartitionPaused: It was refused.
+        """
+        for reply in self.run([self._ready_calls().settle(partition, incarnation, outcomes)]):
+            if isinstance(reply, ShoalError):
+                raise reply
 
     def ping(self) -> float:
         """The round trip of one PING in seconds.

@@ -10,6 +10,8 @@ class Code(StrEnum):
 
     #: A task's hash lacks its type or its place, or has a state that does not exist.
     BAD_TASK = "bad_task"
+    #: What a task's handler reported of itself is longer than allowed, or damaged.
+    BAD_NOTES = "bad_notes"
     #: A key has another Redis type than docs/keyspace.md says.
     WRONG_TYPE = "wrong_type"
     #: A PENDING or RUNNING task's entry is not in its stream: nothing will ever claim it.

@@ -27,6 +27,7 @@ class Standing(NamedTuple):
     consumer: str
     scheduled: str
     indexes: frozenset[str]
+    notes_fault: str
 
     @classmethod
     def read(cls, row: Sequence[Any]) -> "Standing":
@@ -49,6 +50,7 @@ class Standing(NamedTuple):
             consumer=consumer,
             scheduled=scheduled,
             indexes=indexes,
+            notes_fault=text(row[12]),
         )
 
     @property
@@ -98,6 +100,8 @@ def _check(walk: Walk, task_id: str, task: Standing) -> None:
             task_id,
         )
     _check_indexes(walk, task_id, task)
+    if task.notes_fault:
+        walk.find(Code.BAD_NOTES, key, task.notes_fault, task_id)
     if task.unique and state not in ENDED and not task.holds_unique and not task.was_requeued:
         walk.find(
             Code.UNIQUE_NOT_HELD,

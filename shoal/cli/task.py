@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -30,6 +31,13 @@ def task(id: str, *, as_json: bool) -> None:
     width = max(len(name) for name, _ in _lines(found))
     for name, value in _lines(found):
         click.echo(f"{name.ljust(width)}  {value}")
+    if found.log:
+        click.echo()
+        print_table(
+            ("attempt", "at", "level", "message"),
+            [(line.attempt, format_time(line.at), line.level, line.message) for line in found.log],
+            "",
+        )
     if found.history:
         click.echo()
         print_table(
@@ -64,12 +72,25 @@ def _lines(found: Task) -> list[tuple[str, str]]:
         ("worker", found.worker_id),
         ("attempts", found.attempts),
         ("timeout", format_duration(found.timeout)),
+        ("progress", _progress(found.progress)),
         ("payload", _json(found.payload)),
         ("metadata", _json(found.metadata) if found.metadata else None),
         ("result", _json(found.result) if found.state.value == "COMPLETED" else None),
         ("error", _json(found.error) if found.error is not None else None),
     ]
     return [(name, str(value)) for name, value in lines if value is not None]
+
+
+def _progress(progress: Mapping[str, Any] | None) -> str | None:
+    """``40 %: 4 of 10: reading`` as far as it was given."""
+    if progress is None:
+        return None
+    parts = [f"{progress.get('fraction', 0):.0%}".replace("%", " %")]
+    if "total" in progress:
+        parts.append(f"{progress['current']:g} of {progress['total']:g}")
+    if "message" in progress:
+        parts.append(str(progress["message"]))
+    return ": ".join(parts)
 
 
 def _json(value: Any) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shoal.model.attempt import OUTCOMES_THAT_COUNT, HistoryLine
+from shoal.model.note import LogLine
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
 from shoal.model.transitions import State
@@ -66,8 +67,10 @@ class Task:
     depends_on: Sequence[str] = ()
     #: Why it is DEAD or CANCELLED, in one word.
     reason: str | None = None
-    #: What the handler reported last.
-    progress: Any = None
+    #: What the handler reported last: ``fraction``, ``attempt``, ``at`` (Unix ms) and what else it gave.
+    progress: Mapping[str, Any] | None = None
+    #: What its handlers wrote with ``ctx.log``, oldest first, over all attempts.
+    log: Sequence[LogLine] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of the API: times in ISO 8601 with milliseconds, the priority's name."""
@@ -110,8 +113,22 @@ class Task:
             ],
             "depends_on": list(self.depends_on),
             "reason": self.reason,
-            "progress": self.progress,
+            "progress": None if self.progress is None else _progress_json(self.progress),
+            "log": [
+                {
+                    "attempt": line.attempt,
+                    "at": format_time(line.at),
+                    "level": line.level,
+                    "message": line.message,
+                }
+                for line in self.log
+            ],
         }
+
+
+def _progress_json(progress: Mapping[str, Any]) -> dict[str, Any]:
+    at = progress.get("at")
+    return {**progress, "at": format_time(from_unix_ms(at)) if isinstance(at, int) else None}
 
 
 def attempts_of(lines: Sequence[HistoryLine]) -> tuple[Attempt, ...]:

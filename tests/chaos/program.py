@@ -67,3 +67,21 @@ def endless_thread(ctx: TaskContext, payload: str) -> int:
         time.sleep(0.1)
     ledger.record("finish", ctx.id, attempt=ctx.attempt)
     return os.getpid()
+
+
+@app.task("swallows", timeout=0.3, max_retries=0)
+async def swallows(ctx: TaskContext, _payload: float) -> None:
+    """Take no notice of its timeout."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            ledger.record("refused to stop", ctx.id)
+
+
+@app.task("holds.loop", timeout=0.3, max_retries=0)
+async def holds_loop(ctx: TaskContext, payload: float) -> None:
+    """Hold the event loop for this many seconds."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    time.sleep(payload)  # noqa: ASYNC251 - that is the point

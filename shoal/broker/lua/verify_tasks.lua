@@ -3,7 +3,8 @@
 --   KEYS[1]  the partition's marker
 --   ARGV     ids
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
---          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}};
+--          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name of its state...},
+--          what is wrong with what its handler reported};
 --          what is not there is ''
 -- Changes  nothing.
 --# include lib_base
@@ -12,6 +13,18 @@ local INDEXED = { SCHEDULED = true, FAILED = true, CANCELLED = true, DEAD = true
 local function read(...)
   local reply = redis.pcall(...)
   return type(reply) == 'string' and reply
+end
+-- What `note` keeps is bounded: 100 lines and 16 KiB of log, one short progress report.
+local function fault_of_notes(key)
+  local h = redis.pcall('HMGET', key, 'progress', 'log', 'logged')
+  if h.err or (not h[1] and not h[2] and not h[3]) then return '' end
+  if h[1] and (h[1] == '' or #h[1] > 8192) then return 'its progress has ' .. #h[1] .. ' bytes' end
+  if h[2] and not h[3] or h[3] and not h[2] then return 'its log or the number of its lines is missing' end
+  if not h[2] then return '' end
+  local _, lines = string.gsub(h[2], '\n', '\n')
+  if lines > 100 or #h[2] > 16384 then return 'its log has ' .. lines .. ' lines and ' .. #h[2] .. ' bytes' end
+  if sub(h[2], -1) ~= '\n' then return 'its log ends within a line' end
+  return ''
 end
 local out = {}
 for k = 1, #ARGV do
@@ -43,6 +56,7 @@ for k = 1, #ARGV do
         table.insert(row[12], 'DEAD:by:' .. row[6])
       end
     end
+    row[13] = fault_of_notes(P .. 'task:' .. id)
     out[k] = row
   end
 end

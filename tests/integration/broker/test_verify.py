@@ -55,6 +55,13 @@ def hset(task: str, field: str, value: str) -> Fault:
     return lambda scene: scene.client().hset(scene.key(f"task:{task}"), field, value)
 
 
+def log(task: str, text: str) -> Fault:
+    """A task's log as no script writes it."""
+    return lambda scene: scene.client().hset(
+        scene.key(f"task:{task}"), mapping={"log": text, "logged": "default:1/1-0/1 1"}
+    )
+
+
 def entry_of(scene: Scene, task: str) -> tuple[str, str]:
     """The stream's key and the entry id where a task stands."""
     place = scene.client().hget(scene.key(f"task:{task}"), "entry").decode()
@@ -133,6 +140,11 @@ def unique(key: str) -> str:
 
 
 FAULTS: list[tuple[str, Fault, Code]] = [
+    ("a log without its number of lines", hset("completed", "log", "x\n"), Code.BAD_NOTES),
+    ("a number of lines without a log", hset("dead", "logged", "t 1"), Code.BAD_NOTES),
+    ("an endless progress report", hset("pending", "progress", "x" * 9000), Code.BAD_NOTES),
+    ("an endless log", log("pending", "x\n" * 101), Code.BAD_NOTES),
+    ("a log cut within a line", log("failed", "x\ny"), Code.BAD_NOTES),
     ("ready one too many", hincrby("ready", "default:1", 1), Code.READY_DIFFERS),
     ("ready one too few", hincrby("ready", "default:1", -1), Code.READY_DIFFERS),
     ("ready lost", raw("DEL", "ready"), Code.READY_DIFFERS),

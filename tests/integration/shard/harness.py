@@ -13,7 +13,6 @@ from shoal import Shoal
 from shoal.broker.broker import Broker
 from shoal.broker.verify import verify
 from shoal.config import Settings
-from shoal.errors import ExitStatus
 from shoal.model.identity import Incarnation
 from shoal.page import Page, PageState
 from shoal.shard.control import Control, Why
@@ -33,9 +32,9 @@ class LiveShard:
     settings: Settings
     page: Page
     control: Control
-    task: asyncio.Task[ExitStatus]
+    task: asyncio.Task[int]
 
-    async def end(self, why: Why = Why.TOLD) -> ExitStatus:
+    async def end(self, why: Why = Why.TOLD) -> int:
         """Tell it to end, and wait for that."""
         self.control.stop(why)
         return await self.task

