@@ -276,10 +276,9 @@ class Executor:
         self._report(
             held.partition, Outcome(held.token, held.id, held.type, word, detail, body, tail)
         )
-        state = _STATES.get(word)
-        if state is not None:
+        if word in _STATES:
             self.processed += 1
-            self._meter.ended(held.type, state, seconds)
+            self._meter.ended(held.type, _STATES[word], seconds)
             if word == "failed":
                 self._meter.retried(held.type)
                 self.failed += 1

@@ -14,7 +14,7 @@ import time
 
 from shoal.config import Settings
 from shoal.errors import ExitStatus
-from shoal.lifecycle import RELEASE_RESERVE_S
+from shoal.lifecycle import EXIT_RECYCLED, RELEASE_RESERVE_S
 from shoal.supervisor.board import Board
 from shoal.supervisor.exporter_keeper import ExporterKeeper
 from shoal.supervisor.fleet import Fleet
@@ -232,6 +232,9 @@ class Arbiter:
                 tasks or "no task's code",
             )
         elif failure is None:
+            if ending.exit_status == EXIT_RECYCLED:
+                # It may have ended without its event loop, and then its name is still in the registry.
+                slot.replaces = slot.incarnation
             level = "INFO" if end.life.was_ready else "DEBUG"
             logger.log(level, "shard {} ended: {}, {}", slot.index, slot.incarnation, ending)
         verdict = judge(
