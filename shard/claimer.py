@@ -22,6 +22,7 @@ from shoal.broker.results import Claimed
 from shoal.errors import ShoalError
 from shoal.shard import depths
 from shoal.shard.claims import Claims
+from shoal.shard.due import DueTimes
 from shoal.shard.handed_back import HandedBack
 from shoal.shard.lane import Lane, Stay
 
@@ -86,6 +87,7 @@ class Claimer:
         self._oldest_ms = [0] * count
         self._stay = Stay()
         self._handed_back = HandedBack()
+        self._due = DueTimes(deferred, self._promote)
         self._eager_claims = 0
         self._turn = rng.randrange(count)
         self._blind_turn = rng.randrange(count)
@@ -173,6 +175,7 @@ class Claimer:
         """Claim nothing more. What outstanding claims still bring is handed back."""
         self._is_closed = True
         self._claims.close()
+        self._due.close()
         if self._timer is not None:
             self._timer.cancel()
         self._give_wakes_away()
@@ -222,6 +225,11 @@ class Claimer:
             self._claim_from_one(free, now_s)
         else:
             self._claim_everywhere(free, now_s)
+
+    def _promote(self, lane: Lane) -> None:
+        """Something is due there, and this shard may be busy elsewhere: have it made ready."""
+        if not self._is_closed and not lane.is_outstanding and not lane.sleeps_until:
+            self._claims.send(lane, 0)
 
     def _is_answered_enough(self) -> bool:
         return self._ledger.unanswered <= self._most_unanswered
@@ -348,6 +356,9 @@ class Claimer:
         if self._handed_back:
             self._handed_back.claimed(partition, len(claimed.claims), is_full=is_full)
         self._stay.reply(partition, is_full=is_full)
+        if lane.want == 0 and self._ranks[partition] >= 0:
+            # What became due there has its turn next among equals.
+            self._stay.end()
         if lane.pending_wake is not None:
             # It came while the claim was under way, which may have looked before there was something.
             lane.sleeps_until = 0.0
@@ -397,8 +408,10 @@ class Claimer:
         calls = self._broker.calls
         replies = [self._broker.pending(calls.depths(p, self._queues)) for p in wanted]
         for partition, reply in zip(wanted, replies, strict=True):
-            _, found, _, returned = await reply
+            read = await reply
             # What a claim in flight takes is not known yet.
             if not self._lanes[partition].is_outstanding:
-                self._ranks[partition] = self._rank(found)
-                self._handed_back.read(partition, returned, _monotonic())
+                now_s = _monotonic()
+                self._ranks[partition] = self._rank(read.depths)
+                self._handed_back.read(partition, read.returned, now_s)
+                self._due.read(self._lanes[partition], read.due_in_ms, now_s)

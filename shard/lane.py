@@ -91,3 +91,7 @@ class Stay:
         """The claim there brought all it asked for, or less."""
         if partition == self.partition:
             self.is_full = is_full
+
+    def end(self) -> None:
+        """The next claim goes on to another partition, if one has equal work."""
+        self.is_full = False

@@ -268,15 +268,15 @@ class Broker(Operations):
     async def depths(self, queues: Sequence[str] = ()) -> list[tuple[int, int, int, int]]:
         """What may be taken now, by priority, of every partition, in one pipelined read."""
         pending = [self.pending(self.calls.depths(n, queues)) for n in range(self.partitions)]
-        return [(await one)[1] for one in pending]
+        return [(await one).depths for one in pending]
 
     async def due(self, queues: Sequence[str] = ()) -> int:
         """How many tasks are ready or due in all partitions; 0 = there is nothing to do now."""
         pending = [self.pending(self.calls.depths(n, queues)) for n in range(self.partitions)]
         total = 0
         for one in pending:
-            _, depth, due, _ = await one
-            total += sum(depth) + due
+            read = await one
+            total += sum(read.depths) + read.due
         return total
 
     async def wake(self, partition: int, queue: str, hops: int) -> bool:

@@ -14,6 +14,7 @@ from shoal.broker.results import (
     CancelResult,
     Claim,
     Claimed,
+    Depths,
     Inspected,
     KeyHolder,
     NoteItem,
@@ -267,15 +268,13 @@ class Calls:
             lambda r: Pruned(r[0], r[1], r[2], r[3] == 1),
         )
 
-    def depths(
-        self, partition: int, queues: Sequence[str] = ()
-    ) -> Call[tuple[int, tuple[int, int, int, int], int, int]]:
-        """Redis' time in ms, what may be taken now by priority, how many are due, how many were handed back."""
+    def depths(self, partition: int, queues: Sequence[str] = ()) -> Call[Depths]:
+        """What may be taken now, and when more becomes due."""
         return Call(
             script("depths"),
             partition,
             tuple(queues),
-            lambda r: (r[0], (r[1], r[2], r[3], r[4]), r[5], r[6]),
+            lambda r: Depths(r[0], (r[1], r[2], r[3], r[4]), r[5], r[6], r[7]),
         )
 
     def queues(self, partition: int) -> Call[list[Any]]:

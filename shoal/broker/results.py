@@ -68,6 +68,24 @@ class Claimed(NamedTuple):
     wake_ms: int
 
 
+class Depths(NamedTuple):
+    """What a worker may take of one partition now.
+
+    Attributes:
+        now_ms: Redis' time.
+        depths: Ready entries by priority number.
+        due: Scheduled tasks whose time has come, which the next claim makes ready.
+        returned: How many of the ready ones were handed back.
+        due_in_ms: Until the next scheduled task is due; -1 = there is none.
+    """
+
+    now_ms: int
+    depths: tuple[int, int, int, int]
+    due: int
+    returned: int
+    due_in_ms: int
+
+
 class Outcome(NamedTuple):
     """How one attempt ended.
 

@@ -2,7 +2,8 @@
 -- depths: what a worker of these queues may take now.
 --   KEYS[1]  the partition's marker
 --   ARGV     queues (none = all)
--- Returns  {now, depth of LOW, NORMAL, HIGH, CRITICAL, tasks due now, how many of the depth were handed back}
+-- Returns  {now, depth of LOW, NORMAL, HIGH, CRITICAL, tasks due now, how many of the depth were handed back,
+--          ms until the next task is due, 0 = now, -1 = none is scheduled}
 -- Changes  nothing.
 --# include lib_base
 local mine = {}
@@ -19,5 +20,7 @@ for k = 1, #flat, 2 do
     out[place] = out[place] + tonumber(flat[k + 1])
   end
 end
-out[6] = call('ZCOUNT', P .. 'scheduled', '-inf', NOW)
+local first = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')[2]
+out[8] = first and math.max(0, tonumber(first) - NOW) or -1
+if out[8] == 0 then out[6] = call('ZCOUNT', P .. 'scheduled', '-inf', NOW) end
 return out

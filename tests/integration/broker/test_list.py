@@ -114,7 +114,7 @@ async def test_depths_tell_what_was_handed_back(scene: Scene) -> None:
     await scene.submit("c")
     await scene.broker.release(0, ME, "killed")
     calls = scene.broker.calls
-    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 3, 0, 0), 0, 2)
-    assert (await scene.broker.run(calls.depths(0, ["other"])))[1:] == ((0, 0, 0, 0), 0, 0)
+    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 3, 0, 0), 0, 2, -1)
+    assert (await scene.broker.run(calls.depths(0, ["other"])))[1:] == ((0, 0, 0, 0), 0, 0, -1)
     await scene.broker.pause("default")
-    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 0, 0, 0), 0, 0)
+    assert (await scene.broker.run(calls.depths(0)))[1:] == ((0, 0, 0, 0), 0, 0, -1)
