@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from shoal.broker.outbox import Outboxes
 from shoal.errors import ShoalError
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ async def until_idle(
 ) -> None:
     """Return when nothing is ready or due that this worker may take, and nothing runs anywhere.
 
+    Nor may there be notices to be delivered, since they make waiting tasks ready.
     What waits for a later time (scheduled, or a retry's backoff) is not waited for.
     """
+    outboxes = Outboxes(broker)
     while True:
         asked_s = time.monotonic()
         claimer.poll()
@@ -33,6 +36,8 @@ async def until_idle(
                 and claimer.has_found_nothing_since(asked_s)
                 and not await broker.due(queues)
                 and not (await broker.counts_by_state())["RUNNING"]
+                and not (await outboxes.standing())[0]
+                and not await broker.due(queues)
                 and ledger.is_empty
             ):
                 return

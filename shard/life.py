@@ -147,6 +147,7 @@ def _claiming(
     services = [
         parts.wakes.listen(),
         parts.claimer.run_errands(),
+        parts.outbox.run(),
         every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
         every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),
         every(parts.janitor.INTERVAL_S, parts.janitor.run_once, "pruning", rng),

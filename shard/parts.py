@@ -15,13 +15,14 @@ from shoal.shard.control import Why
 from shoal.shard.deferred import Deferred
 from shoal.shard.executor import Executor
 from shoal.shard.handlers import handler_table
-from shoal.shard.janitor import Janitor
+from shoal.shard.janitor import Janitor, own_retentions
 from shoal.shard.leases import Leases
 from shoal.shard.ledger import Ledger
 from shoal.shard.looplag import LoopWatch
 from shoal.shard.notes import Notes
 from shoal.shard.overrun import Overrun
 from shoal.shard.process_pool import ProcessPool
+from shoal.shard.outbox import Outbox
 from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
 from shoal.shard.settler import Settler
@@ -144,11 +145,17 @@ class Parts:
             learned=self.leases.learned,
             metrics=metrics,
         )
+        self.outbox = Outbox(broker, self.slice, metrics=metrics, rng=rng)
         self.wakes = Wakes(
-            broker, name, claimer=self.claimer, executor=self.executor, ledger=self.ledger
+            broker,
+            name,
+            claimer=self.claimer,
+            executor=self.executor,
+            ledger=self.ledger,
+            outbox=self.outbox,
         )
         self.recoverer = Recoverer(broker, name, self.slice)
-        self.janitor = Janitor(broker, self.slice)
+        self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))
 
     def pause(self, *, is_paused: bool) -> None:
         """Claim nothing until resumed, or go on; said on the page too."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shoal.shard.claimer import Claimer
     from shoal.shard.executor import Executor
     from shoal.shard.ledger import Ledger
+    from shoal.shard.outbox import Outbox
 
 
 class Wakes:
@@ -25,12 +26,14 @@ class Wakes:
         claimer: Claimer,
         executor: Executor,
         ledger: Ledger,
+        outbox: Outbox,
     ) -> None:
         self._broker = broker
         self._incarnation = incarnation
         self._claimer = claimer
         self._executor = executor
         self._ledger = ledger
+        self._outbox = outbox
 
     async def listen(self) -> None:
         """Until cancelled."""
@@ -45,6 +48,8 @@ class Wakes:
             self._claimer.urgent(signal.partition, signal.priority)
         elif signal.kind == "returned":
             self._claimer.handed_back(signal.partition, signal.tasks)
+        elif signal.kind == "outbox":
+            self._outbox.heard(signal.partition)
         elif signal.kind == "subscribed":
             # What was said while nobody listened is made up for by one claim.
             self._claimer.poll(signal.partition)

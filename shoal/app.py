@@ -24,6 +24,7 @@ from shoal.task_definition import Exceptions, TaskDefinition, define
 from shoal.task_view import view_task
 
 if TYPE_CHECKING:
+    from shoal.batch import Batch
     from shoal.broker.broker import Broker
     from shoal.broker.results import Inspected
     from shoal.context import TaskContext
@@ -44,7 +45,7 @@ class Register(Protocol):
         """Register it."""
 
 
-class _Connection:
+class Connection:
     """A broker and what works on it, in one event loop."""
 
     def __init__(self, broker: Broker, settings: Settings, *, is_own: bool) -> None:
@@ -75,7 +76,7 @@ class Shoal:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
         self._tasks: dict[str, TaskDefinition] = {}
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     @property
@@ -106,6 +107,7 @@ class Shoal:
         process: bool = False,
         retry_on: Exceptions | None = None,
         give_up_on: Exceptions = (),
+        retention: str | float | timedelta | None = None,
     ) -> Register:
         """Register the handler of a task type: ``async def`` or ``def``, with (ctx, payload).
 
@@ -125,6 +127,9 @@ class Shoal:
             retry_on: Only these exceptions are retried, all others make the task DEAD at once;
                 ``None`` = all are retried. A timeout counts as ``TimeoutError``.
             give_up_on: These are never retried, also where ``retry_on`` names a base of theirs.
+            retention: How long its ended tasks are kept: seconds or ``"1h"``, at most TASK_RETENTION_DAYS,
+                which is the default. Workers that know the type remove what is older; never what ended
+                less than SHOAL_TOMBSTONE ago. 0: payload, result and history go at once.
 
         Raises:
             InvalidTask: The name is taken, or one of these or the handler is wrong.
@@ -149,6 +154,7 @@ class Shoal:
                 process=process,
                 retry_on=retry_on,
                 give_up_on=give_up_on,
+                retention=retention,
                 # Annotations that are texts may name types of the function around the handler.
                 local_names=sys._getframe(1).f_locals,  # noqa: SLF001
             )
@@ -171,15 +177,30 @@ class Shoal:
             options: See ``SubmitOptions``.
 
         Raises:
-            InvalidTask: An option is wrong; ``InvalidPayload``: the payload is no JSON.
+            InvalidTask: An option is wrong; ``InvalidPayload``: the payload is no JSON;
+                ``UnknownDependency``: there is no such task to depend on.
             QueueFull, TooManyTypes, TooManyQueues: A limit refused it.
             BrokerUnavailable: No answer within 3 x SHOAL_REDIS_TIMEOUT; ``outcome_unknown`` says
                 whether it may have been stored, and then ``ids`` holds its id.
         """
-        plan = self._plan(type, options)
-        spec = plan.header + self._encode(payload)
+        plan, spec = self.plan(type, payload, options)
         connection = await self._connected()
         return TaskHandle(self, await connection.submitter.one(plan, spec))
+
+    def batch(self) -> Batch:
+        """Tasks to be submitted together, which may depend on one another.
+
+        ``batch.add(…)`` takes what ``submit`` takes and returns what others of the batch may depend on;
+        ``await batch.submit()`` submits them all.
+        """
+        from shoal.batch import Batch
+
+        return Batch(self)
+
+    def plan(self, type: str, payload: Any, options: SubmitOptions) -> tuple[Plan, bytes]:
+        """A checked task, ready to be submitted; raises as ``submit``."""
+        plan = self._plan(type, options)
+        return plan, plan.header + self._encode(payload)
 
     async def submit_many(
         self, type: str, payloads: Iterable[Any], **options: Unpack[SubmitOptions]
@@ -261,7 +282,11 @@ class Shoal:
         """
         if settings is not None:
             self._settings = settings
-        self._connection = _Connection(broker, self.settings, is_own=False)
+        self._connection = Connection(broker, self.settings, is_own=False)
+
+    async def connection(self) -> Connection:
+        """The broker and what works on it, connected; raises as ``broker``."""
+        return await self._connected()
 
     async def broker(self) -> Broker:
         """The broker, connected.
@@ -292,7 +317,8 @@ class Shoal:
     def _plan(self, type: str, options: SubmitOptions) -> Plan:
         definition = self._tasks.get(type)
         defaults = _STANDARD if definition is None else definition.defaults
-        return make_plan(type, options, time.time(), defaults)
+        max_retention_s = self.settings.retention.days * 86_400
+        return make_plan(type, options, time.time(), defaults, max_retention_s)
 
     def _encode(self, payload: Any) -> bytes:
         raw = encode_payload(payload)
@@ -300,7 +326,7 @@ class Shoal:
             raise InvalidPayload(too_large(len(raw), self.settings.task.max_payload_bytes))
         return raw
 
-    async def _connected(self) -> _Connection:
+    async def _connected(self) -> Connection:
         loop = asyncio.get_running_loop()
         connection = self._connection
         if connection is not None:
@@ -320,7 +346,7 @@ class Shoal:
 
                 settings = self.settings
                 broker = await Broker.connect(settings)
-                self._connection = _Connection(broker, settings, is_own=True)
+                self._connection = Connection(broker, settings, is_own=True)
             return self._connection
 
 

@@ -174,6 +174,17 @@ class UnknownTaskType(InvalidTask):
     """No handler is registered for this task type."""
 
 
+class UnknownDependency(InvalidTask):
+    """A task that it is to depend on is not known: there is none, or its retention has passed.
+
+    ``parent`` is its id.
+    """
+
+    def __init__(self, message: str = "", *, parent: str = "") -> None:
+        super().__init__(message)
+        self.parent = parent
+
+
 class InvalidPayload(InvalidTask):
     """The payload is not what the task type takes, or is no JSON; ``errors`` says where."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypedDict
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypedDict
 
 from shoal.codec import encode_spec
 from shoal.errors import InvalidTask
@@ -21,6 +22,17 @@ MAX_TIMEOUT_S = 30 * 86_400.0
 MAX_METADATA_CHARS = 4096
 MAX_UNIQUE_KEY_CHARS = 512
 MAX_YEAR = 9000
+#: The most tasks that one may depend on.
+MAX_PARENTS = 1000
+_NO_STATES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class HasId(Protocol):
+    """A task by its id: a ``TaskHandle``, a ``Task``."""
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -46,6 +58,14 @@ class SubmitOptions(TypedDict, total=False):
     unique_key: str | None
     #: The id to use; repeating a submission with its id is safe. Default: a new one.
     task_id: str | None
+    #: Run it once these have COMPLETED: at most 1,000 handles or ids.
+    depends_on: Iterable[HasId | str] | None
+    #: What becomes of it when one of those is DEAD or CANCELLED: it is cancelled too (``"cancel"``, the
+    #: default; so are those that depend on it), or it runs once all have ended (``"run"``).
+    on_dependency_failure: Literal["cancel", "run"] | None
+    #: How long it is kept once it has ended: seconds, ``"1h"`` or a timedelta; at most what its type and the
+    #: server say. 0: payload, result and history go at once. Default: what its type or the server says.
+    retention: str | float | timedelta | None
 
 
 class TypeDefaults(NamedTuple):
@@ -54,6 +74,8 @@ class TypeDefaults(NamedTuple):
     queue: str = DEFAULT_QUEUE
     priority: Priority = Priority.NORMAL
     retry: RetryPolicy | None = None
+    #: How long its ended tasks are kept, in seconds; ``None`` = TASK_RETENTION_DAYS.
+    retention_s: float | None = None
 
 
 class Plan(NamedTuple):
@@ -68,6 +90,13 @@ class Plan(NamedTuple):
     header: bytes
     unique_key: str | None
     task_id: str | None
+    #: Seconds; ``None`` = what holds for its type.
+    retention_s: float | None = None
+    #: Ids of the tasks it waits for.
+    depends_on: tuple[str, ...] = ()
+    runs_anyway: bool = False
+    #: How those of them were seen to stand that are not submitted together with it.
+    parent_states: Mapping[str, str] = _NO_STATES
 
 
 def make_plan(
@@ -75,6 +104,7 @@ def make_plan(
     options: SubmitOptions,
     now_s: float,
     defaults: TypeDefaults = TypeDefaults(),  # noqa: B008 - immutable
+    max_retention_s: float | None = None,
 ) -> Plan:
     """Check what the submitter said.
 
@@ -83,6 +113,7 @@ def make_plan(
         options: As given.
         now_s: Unix time, to show when a delayed task was meant to run.
         defaults: Of the task type.
+        max_retention_s: How long the server keeps ended tasks; ``None`` = not known here.
 
     Raises:
         InvalidTask: Something is wrong with it; the message says what to write.
@@ -90,8 +121,10 @@ def make_plan(
     """
     if not options:
         checked = _checked("type", check_type, type)
-        queue, priority, _ = defaults
-        return Plan(checked, queue, int(priority), None, None, encode_spec(b""), None, None)
+        kept_s = _retention(None, defaults, max_retention_s)
+        header = encode_spec(b"")
+        priority = int(defaults.priority)
+        return Plan(checked, defaults.queue, priority, None, None, header, None, None, kept_s)
     if unknown := options.keys() - SubmitOptions.__annotations__.keys():
         raise TypeError(f"submit() has no argument {min(unknown)!r}")
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
@@ -106,6 +139,11 @@ def make_plan(
     if unique_key is not None:
         _checked("unique_key", _check_unique_key, unique_key)
     meant_s = due_s if delay_s is None else now_s + delay_s
+    task_id = _checked("task_id", parse_task_id, given["task_id"]) if "task_id" in given else None
+    parents = _checked("depends_on", check_parents, given.get("depends_on", ()))
+    if task_id in parents:
+        raise InvalidTask("depends_on: a task can't wait for itself")
+    on_failure = given.get("on_dependency_failure", "cancel")
     return Plan(
         type=_checked("type", check_type, type),
         queue=_checked("queue", check_queue, given.get("queue", defaults.queue)),
@@ -123,10 +161,58 @@ def make_plan(
             scheduled_ms=None if meant_s is None else round(meant_s * 1000),
         ),
         unique_key=unique_key,
-        task_id=_checked("task_id", parse_task_id, given["task_id"])
-        if "task_id" in given
-        else None,
+        task_id=task_id,
+        retention_s=_retention(given.get("retention"), defaults, max_retention_s),
+        depends_on=parents,
+        runs_anyway=_checked("on_dependency_failure", _check_on_failure, on_failure) == "run",
     )
+
+
+def check_retention(retention: str | float | timedelta | None) -> float | None:
+    """Seconds, 0 or more, or ``ValueError``; ``None`` stays ``None``."""
+    return None if retention is None else _seconds(retention)
+
+
+def _retention(
+    given: str | float | timedelta | None, defaults: TypeDefaults, max_s: float | None
+) -> float | None:
+    """What is to be stored with the task; a type's own retention is the janitor's, but for 0."""
+    of_type_s = defaults.retention_s
+    if of_type_s is not None and max_s is not None and of_type_s > max_s:
+        raise InvalidTask(
+            f"retention: the task type says {of_type_s:g} s, and tasks are kept for {max_s:g} s "
+            "(TASK_RETENTION_DAYS)"
+        )
+    retention_s = _checked("retention", check_retention, given)
+    if retention_s is None:
+        return 0.0 if of_type_s == 0 else None
+    for limit_s, whose in ((of_type_s, "its type"), (max_s, "TASK_RETENTION_DAYS")):
+        if limit_s is not None and retention_s > limit_s:
+            raise InvalidTask(f"retention: must be at most {limit_s:g} s ({whose})")
+    return float(retention_s)
+
+
+def check_parents(parents: Iterable[HasId | str]) -> tuple[str, ...]:
+    """The ids of tasks that one depends on, each once, or ``ValueError``."""
+    if isinstance(parents, str | bytes | Mapping) or not isinstance(parents, Iterable):
+        raise ValueError("must be a list of task ids or handles")  # noqa: TRY004 - bad input
+    ids = tuple(dict.fromkeys(parse_task_id(_id_of(parent)) for parent in parents))
+    if len(ids) > MAX_PARENTS:
+        raise ValueError(f"at most {MAX_PARENTS} tasks, not {len(ids)}")
+    return ids
+
+
+def _id_of(parent: HasId | str) -> str:
+    task_id = parent if isinstance(parent, str) else getattr(parent, "id", None)
+    if not isinstance(task_id, str):
+        raise ValueError(f"must hold task ids or handles, not {type(parent).__name__}")  # noqa: TRY004
+    return task_id
+
+
+def _check_on_failure(word: object) -> object:
+    if word not in ("cancel", "run"):
+        raise ValueError('must be "cancel" or "run"')
+    return word
 
 
 def check_timeout(timeout: str | float | timedelta | None) -> float | None:

@@ -19,9 +19,11 @@ from shoal.errors import (
     ShoalError,
     TooManyQueues,
     TooManyTypes,
+    UnknownDependency,
 )
 from shoal.model.identity import TaskIds, partition_of
 from shoal.model.partition import partition_of_key
+from shoal.parents import Parents, tokens, unknown_parent
 from shoal.submission import Plan
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 #: Tasks in one round trip: enough to share its cost, few enough to hold Redis up for 3 ms only.
 MAX_TASKS_PER_FLUSH = 200
 MAX_BYTES_PER_FLUSH = 2 * 1024 * 1024
+#: Parents that one round trip may name, of all its tasks together; a single task may name as many by itself.
+MAX_PARENTS_PER_FLUSH = 1000
 #: Round trips in flight at once.
 MAX_FLUSHES = 4
 #: How long, in round-trip timeouts, an unanswered submission is repeated.
@@ -69,7 +73,10 @@ class Submitter:
 
     def __init__(self, broker: Broker, timeout_s: float) -> None:
         self._broker = broker
-        self._patience_s = _PATIENCE * timeout_s
+        #: How long an unanswered submission is repeated, in seconds.
+        self.patience_s = _PATIENCE * timeout_s
+        #: Looks up what tasks depend on.
+        self.parents = Parents(broker)
         # SystemRandom: a fork must not make the same ids as its parent.
         self._ids = TaskIds(wall_ms, random.SystemRandom())
         self._next = random.randrange(broker.submit_partitions)
@@ -83,9 +90,12 @@ class Submitter:
 
         Raises:
             QueueFull, TooManyTypes, TooManyQueues: A limit refused it.
+            UnknownDependency: There is no such task to depend on.
             PartitionPaused: Every partition it may go to is paused.
             BrokerUnavailable: No answer in time, with the id if the outcome is unknown.
         """
+        if plan.depends_on:
+            return await self._dependent(plan, spec)
         if plan.task_id is not None or plan.unique_key is not None:
             return await self._keep_id(self._own_id(plan), plan, spec)
         loop = asyncio.get_running_loop()
@@ -98,6 +108,18 @@ class Submitter:
             flush.add_done_callback(self._flushes.discard)
         return await waiting.stored
 
+    async def _dependent(self, plan: Plan, spec: bytes) -> str:
+        deadline_s = mono_s() + self.patience_s
+        [seen] = await self.parents.seen([plan], deadline_s)
+        if isinstance(seen, UnknownDependency):
+            raise seen
+        if plan.task_id is not None or plan.unique_key is not None:
+            return await self._keep_id(self._own_id(seen), seen, spec)
+        [stored], failure = await self._store([seen], [spec], deadline_s)
+        if failure is not None or stored is None:
+            raise failure or BrokerUnavailable()
+        return stored
+
     async def many(self, plan: Plan, specs: Sequence[bytes]) -> list[str]:
         """Submit tasks that differ only in their payloads; their ids, in order.
 
@@ -106,7 +128,12 @@ class Submitter:
         """
         stored: list[str | None] = [None] * len(specs)
         failures: list[ShoalError] = []
-        slices = _slices(specs)
+        if plan.depends_on:
+            [seen] = await self.parents.seen([plan], mono_s() + self.patience_s)
+            if isinstance(seen, UnknownDependency):
+                raise seen
+            plan = seen
+        slices = slices_of(specs, [len(plan.depends_on)] * len(specs))
 
         async def work() -> None:
             for start, end in slices:
@@ -137,7 +164,18 @@ class Submitter:
         room. One that is refused keeps no other from being stored.
         """
         results: list[str | ShoalError] = [BrokerUnavailable()] * len(items)
-        deadline_s = mono_s() + self._patience_s
+        deadline_s = mono_s() + self.patience_s
+        if any(plan.depends_on for plan, _ in items):
+            try:
+                seen = await self.parents.seen([plan for plan, _ in items], deadline_s)
+            except BrokerUnavailable as error:
+                return [copy.copy(error) for _ in items]
+            items = list(items)
+            for place, plan in enumerate(seen):
+                if isinstance(plan, UnknownDependency):
+                    results[place] = plan
+                else:
+                    items[place] = (plan, items[place][1])
         work = deque(self._parcels(items, results, deadline_s))
 
         async def take() -> None:
@@ -156,6 +194,8 @@ class Submitter:
         free: list[int] = []
         bound: dict[int, list[tuple[int, str]]] = {}
         for place, (plan, _) in enumerate(items):
+            if isinstance(results[place], UnknownDependency):
+                continue
             if plan.task_id is None and plan.unique_key is None:
                 free.append(place)
                 continue
@@ -170,13 +210,13 @@ class Submitter:
             for place, result in zip(places, told, strict=True):
                 results[place] = result
 
-        for start, end in _slices([items[place][1] for place in free]):
+        for start, end in _item_slices([items[place] for place in free]):
             part = free[start:end]
             yield self._store_part([items[place] for place in part], deadline_s, part, fill)
         for partition, owners in bound.items():
-            for start, end in _slices([items[place][1] for place, _ in owners]):
+            for start, end in _item_slices([items[place] for place, _ in owners]):
                 places = [place for place, _ in owners[start:end]]
-                batch = [_submission(task_id, *items[n]) for n, task_id in owners[start:end]]
+                batch = [submission_of(task_id, *items[n]) for n, task_id in owners[start:end]]
                 yield self._keep_part(partition, batch, deadline_s, places, fill)
 
     async def _store_part(
@@ -194,14 +234,11 @@ class Submitter:
         fill: _Fill,
     ) -> None:
         try:
-            answers = await self._deliver(partition, batch, deadline_s)
+            answers = await self.deliver(partition, batch, deadline_s)
         except ShoalError as error:
             fill(places, _told([None] * len(batch), error))
         else:
-            fill(
-                places,
-                [_REFUSALS[a.status]() if a.status in _REFUSALS else a.id for a in answers],
-            )
+            fill(places, [refusal_of(answer) or answer.id for answer in answers])
 
     async def aclose(self) -> None:
         """Wait for what was handed over."""
@@ -224,7 +261,7 @@ class Submitter:
             if batch and size > MAX_BYTES_PER_FLUSH:
                 break
             batch.append(self._waiting.popleft())
-        deadline_s = batch[0].since_s + self._patience_s
+        deadline_s = batch[0].since_s + self.patience_s
         if mono_s() >= deadline_s:
             # Redis is away, and others were tried for so long while these waited behind them.
             _answer(batch, [None] * len(batch), BrokerUnavailable())
@@ -248,6 +285,24 @@ class Submitter:
         self._next = (self._next + 1) % self._broker.submit_partitions
         return self._next
 
+    def partition_for(self, plan: Plan) -> int:
+        """Where a task that is bound to no partition goes first: where its first parent is, if it has one."""
+        if plan.depends_on:
+            partition = partition_of(plan.depends_on[0])
+            if partition < self._broker.submit_partitions:
+                return partition
+        return self.next_partition()
+
+    def _candidates(self, plans: Sequence[Plan]) -> Iterator[int]:
+        """Where a batch may go: every partition once."""
+        first = self.partition_for(plans[0]) if plans[0].depends_on else None
+        if first is not None:
+            yield first
+        for _ in range(self._broker.submit_partitions):
+            partition = self.next_partition()
+            if partition != first:
+                yield partition
+
     def new_id(self, partition: int) -> str:
         """A new task id in this partition."""
         return self._ids.new(partition)
@@ -270,10 +325,10 @@ class Submitter:
 
     async def _keep_id(self, task_id: str, plan: Plan, spec: bytes) -> str:
         """Submit what belongs to one partition, because of its id or its unique key."""
-        batch = [_submission(task_id, plan, spec)]
-        deadline_s = mono_s() + self._patience_s
-        [stored] = await self._deliver(partition_of(task_id), batch, deadline_s)
-        if (refusal := _REFUSALS.get(stored.status)) is not None:
+        batch = [submission_of(task_id, plan, spec)]
+        deadline_s = mono_s() + self.patience_s
+        [stored] = await self.deliver(partition_of(task_id), batch, deadline_s)
+        if (refusal := refusal_of(stored)) is not None:
             raise refusal
         return stored.id
 
@@ -292,16 +347,15 @@ class Submitter:
             Each one's id, ``None`` if it was not stored, and then the reason.
         """
         if deadline_s is None:
-            deadline_s = mono_s() + self._patience_s
+            deadline_s = mono_s() + self.patience_s
         ids: list[str | None] = [None] * len(plans)
         left = list(range(len(plans)))
         failure: ShoalError | None = None
-        for _ in range(self._broker.submit_partitions):
-            partition = self.next_partition()
+        for partition in self._candidates(plans):
             new = self._ids.batch(partition, len(left))
-            batch = [_submission(i, plans[k], specs[k]) for i, k in zip(new, left, strict=True)]
+            batch = [submission_of(i, plans[k], specs[k]) for i, k in zip(new, left, strict=True)]
             try:
-                answers = await self._deliver(partition, batch, deadline_s)
+                answers = await self.deliver(partition, batch, deadline_s)
             except PartitionPaused as error:
                 failure = error
                 continue
@@ -310,20 +364,22 @@ class Submitter:
                 return ids, error
             refused = []
             for k, answer in zip(left, answers, strict=True):
-                if (refusal := _REFUSALS.get(answer.status)) is not None:
-                    refused.append(k)
-                    failure = refusal()
+                if (refusal := refusal_of(answer)) is not None:
+                    failure = refusal
+                    # A parent that is gone since is not to be found elsewhere.
+                    if not isinstance(refusal, UnknownDependency):
+                        refused.append(k)
                 else:
                     ids[k] = answer.id
             left = refused
             if not left:
-                return ids, None
+                return ids, None if all(ids) else failure
         return ids, failure
 
-    async def _deliver(
+    async def deliver(
         self, partition: int, batch: list[Submission], deadline_s: float
     ) -> list[Submitted]:
-        """One script call, repeated with the same ids until it is answered or the deadline."""
+        """One script call, repeated with the same ids until it is answered or the deadline (monotonic)."""
         is_unknown = False
         backoff_s = _FIRST_BACKOFF_S
         while True:
@@ -345,7 +401,7 @@ class Submitter:
             backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
 
 
-def _submission(task_id: str, plan: Plan, spec: bytes) -> Submission:
+def submission_of(task_id: str, plan: Plan, spec: bytes) -> Submission:
     return Submission(
         task_id,
         plan.type,
@@ -355,7 +411,18 @@ def _submission(task_id: str, plan: Plan, spec: bytes) -> Submission:
         plan.due_s,
         plan.delay_s,
         plan.unique_key,
+        plan.retention_s,
+        tokens(plan, task_id) if plan.depends_on else (),
+        plan.runs_anyway,
     )
+
+
+def refusal_of(answer: Submitted) -> ShoalError | None:
+    """Why a task was not accepted; ``None``: it was, or stood already."""
+    if answer.status == "unknown_parent":
+        return unknown_parent(answer.id)
+    refusal = _REFUSALS.get(answer.status)
+    return None if refusal is None else refusal()
 
 
 def _answer(
@@ -386,16 +453,25 @@ def _told(ids: Sequence[str | None], failure: ShoalError | None) -> list[str | S
     return told
 
 
-def _slices(specs: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Where each round trip begins and ends."""
-    start = size = 0
-    for place, spec in enumerate(specs):
+def slices_of(specs: Sequence[bytes], parents: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where each round trip begins and ends; ``parents`` says how many each task has."""
+    start = size = named = 0
+    for place, (spec, more) in enumerate(zip(specs, parents, strict=True)):
         size += len(spec)
-        if place > start and (place - start >= MAX_TASKS_PER_FLUSH or size > MAX_BYTES_PER_FLUSH):
+        named += more
+        if place > start and (
+            place - start >= MAX_TASKS_PER_FLUSH
+            or size > MAX_BYTES_PER_FLUSH
+            or named > MAX_PARENTS_PER_FLUSH
+        ):
             yield start, place
-            start, size = place, len(spec)
+            start, size, named = place, len(spec), more
     if start < len(specs):
         yield start, len(specs)
+
+
+def _item_slices(items: Sequence[Item]) -> Iterator[tuple[int, int]]:
+    return slices_of([spec for _, spec in items], [len(plan.depends_on) for plan, _ in items])
 
 
 def _summary(failures: Sequence[ShoalError], stored: Sequence[str | None]) -> ShoalError:

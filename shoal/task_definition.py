@@ -13,7 +13,13 @@ from shoal.model.identity import check_queue, check_type
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
 from shoal.payload_types import function_behind
-from shoal.submission import DEFAULT_QUEUE, SubmitOptions, TypeDefaults, check_timeout
+from shoal.submission import (
+    DEFAULT_QUEUE,
+    SubmitOptions,
+    TypeDefaults,
+    check_retention,
+    check_timeout,
+)
 
 if TYPE_CHECKING:
     import typing_extensions
@@ -117,6 +123,7 @@ def define(
     process: bool = False,
     retry_on: Exceptions | None = None,
     give_up_on: Exceptions = (),
+    retention: str | float | timedelta | None = None,
     local_names: Mapping[str, Any] | None = None,
 ) -> TaskDefinition[PayloadT]:
     """Check a handler and what is said about it.
@@ -135,6 +142,7 @@ def define(
             check_queue(DEFAULT_QUEUE if queue is None else queue),
             Priority.NORMAL if priority is None else Priority.parse(priority),
             retry,
+            check_retention(retention),
         )
         timeout_s = check_timeout(timeout)
         only = None if retry_on is None else _exceptions("retry_on", retry_on)

@@ -303,6 +303,13 @@ class Broker(Operations):
         """
         return await self.run(self.calls.prune(partition, events_s, types))
 
+    async def prune_type(self, partition: int, type: str, age_s: float) -> Pruned:
+        """Remove a slice of what of one type ended longer than ``age_s`` seconds ago.
+
+        Never what ended less than SHOAL_TOMBSTONE ago.
+        """
+        return await self.run(self.calls.prune_type(partition, type, age_s))
+
     async def trim_journals(self, partition: int) -> None:
         """Trim each type's own journal up to where ``done`` begins."""
         _, _, counts, _, _ = await self.run(self.calls.queues(partition))

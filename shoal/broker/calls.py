@@ -97,6 +97,8 @@ class Calls:
                 due = f"+{ms(task.delay_s)}"
             elif task.due_s is not None:
                 due = str(ms(task.due_s))
+            if task.parents or task.retention_s is not None:
+                due = self._more(task, due)
             unique = unique_digest(task.unique_key) if task.unique_key is not None else ""
             arguments += (
                 task.id,
@@ -115,6 +117,25 @@ class Calls:
             return out
 
         return Call(script("submit"), partition, arguments, decode)
+
+    def _more(self, task: Submission, due: str) -> str:
+        """The due time with what few tasks have; see ``lua/submit.lua``."""
+        retention = ""
+        if task.retention_s is not None:
+            # Late copies of its outcome must be known for as long as those of any other task.
+            kept_ms = max(ms(task.retention_s), self._tombstone_ms)
+            retention = f"{'r' if task.retention_s else 'f'}{kept_ms}"
+        on_failure = "run" if task.runs_anyway else ""
+        return f"{due}|{retention}|{on_failure}|{' '.join(task.parents)}"
+
+    def prune_type(self, partition: int, type: str, age_s: float) -> Call[Pruned]:
+        """Remove a slice of what of one type is past the retention of that type."""
+        return Call(
+            script("prune_type"),
+            partition,
+            (type, ms(age_s), self._tombstone_ms),
+            lambda r: Pruned(r[0], r[1], r[2], r[3] == 1),
+        )
 
     def claim(
         self,

@@ -5,7 +5,9 @@ On the hot path ids, types and tokens are ``bytes``, as Redis sent them; elsewhe
 
 from typing import Literal, NamedTuple
 
-SubmitStatus = Literal["new", "exists", "queue_full", "too_many_types", "too_many_queues"]
+SubmitStatus = Literal[
+    "new", "exists", "queue_full", "too_many_types", "too_many_queues", "unknown_parent"
+]
 SettleStatus = Literal["ok", "already", "gone", "stale"]
 OutcomeWord = Literal["completed", "failed", "dead", "cancelled", "returned", "deferred"]
 
@@ -15,6 +17,13 @@ class Submission(NamedTuple):
 
     ``due_s`` is absolute unix time in seconds, ``delay_s`` counts from Redis' clock at submission; at
     most one of them is given, and without both the task is ready at once. ``spec`` is opaque.
+
+    Attributes:
+        retention_s: How long it is kept once it has ended; 0 = its contents go at once, and a tombstone
+            stays; ``None`` = as long as the server keeps tasks.
+        parents: What it waits for: ids of its own partition, and of others with how they were seen to
+            stand (see ``lua/submit.lua``).
+        runs_anyway: Whether it runs also when a parent does not complete.
     """
 
     id: str
@@ -25,10 +34,16 @@ class Submission(NamedTuple):
     due_s: float | None = None
     delay_s: float | None = None
     unique_key: str | None = None
+    retention_s: float | None = None
+    parents: tuple[str, ...] = ()
+    runs_anyway: bool = False
 
 
 class Submitted(NamedTuple):
-    """What became of one submission; ``id`` is the standing task's when the status is ``exists``."""
+    """What became of one submission.
+
+    ``id`` is the standing task's when the status is ``exists``, the parent's when it is ``unknown_parent``.
+    """
 
     id: str
     status: SubmitStatus
@@ -195,10 +210,15 @@ class CancelResult(NamedTuple):
 
 
 class RequeueResult(NamedTuple):
-    """What became of one requeue; ``state`` is the task's state before it, empty when not found."""
+    """What became of one requeue; ``state`` is the task's state before it, empty when not found.
+
+    ``key_taken`` = another task holds its unique key now; ``forgotten`` = its payload was not kept.
+    """
 
     id: str
-    status: Literal["requeued", "already", "completed", "active", "not_found"]
+    status: Literal[
+        "requeued", "already", "completed", "active", "key_taken", "forgotten", "not_found"
+    ]
     state: str
 
 
@@ -210,7 +230,8 @@ class Inspected(NamedTuple):
         worker: The incarnation that runs it, or ``None``.
         delivered_ms: When its lease was last taken or renewed; 0 when not RUNNING.
         fields: The hash: ``spec``, ``type``, ``entry``, and where set ``history``, ``result``,
-            ``error``, ``reason``, ``ended``, ``due``, ``cancel``, ``started``, ``crashes``, ``recoveries``.
+            ``error``, ``reason``, ``ended``, ``due``, ``cancel``, ``started``, ``crashes``, ``recoveries``,
+            ``parents``, and ``waiting``: those of them that have not ended.
     """
 
     id: str

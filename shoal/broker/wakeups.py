@@ -31,12 +31,12 @@ class Signal(NamedTuple):
     Attributes:
         kind: ``wake`` = tasks of ``queue`` became ready; ``urgent`` = work of ``priority`` where there was
             none; ``returned`` = ``tasks`` of a dead worker went back;
-            ``cancel`` = the cancel of ``task_id`` is requested; ``subscribed`` = claim once, something
-            may have been missed.
+            ``cancel`` = the cancel of ``task_id`` is requested; ``outbox`` = there are notices to deliver;
+            ``subscribed`` = claim once, something may have been missed.
         hops: How many workers a wake-up has passed through.
     """
 
-    kind: Literal["wake", "urgent", "returned", "cancel", "subscribed"]
+    kind: Literal["wake", "urgent", "returned", "cancel", "outbox", "subscribed"]
     partition: int
     queue: str = ""
     hops: int = 0
@@ -175,6 +175,8 @@ class Wakeups:
             signal = Signal("cancel", partition, task_id=words[1])
         elif words[0] == b"returned":
             signal = Signal("returned", partition, tasks=int(words[1]))
+        elif words[0] == b"outbox":
+            signal = Signal("outbox", partition)
         else:
             signal = Signal("urgent", partition, priority=int(words[0]))
         self._signals.put_nowait(signal)

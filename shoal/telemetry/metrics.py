@@ -147,6 +147,18 @@ class Metrics:
             ["verb"],
             registry=registry,
         )
+        self.notices = Counter(
+            "shoal_dependency_notices",
+            "Notices of dependencies that were delivered, by kind (watch, finished).",
+            ["kind"],
+            registry=registry,
+        )
+        self.outbox_age = Gauge(
+            "shoal_outbox_age_seconds",
+            "Age of the oldest notice of a dependency that waits to be delivered, as this host's shards see it.",
+            multiprocess_mode="max",
+            registry=registry,
+        )
         self.redis_latency = Gauge(
             "shoal_redis_latency_seconds",
             "Round trip of the last PING, the slowest of this host's shards.",

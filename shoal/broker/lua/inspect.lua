@@ -2,7 +2,8 @@
 -- inspect: tasks as they stand, each read at one instant; at most 256 ids a call.
 --   KEYS[1]  the partition's marker
 --   ARGV     ids
--- Returns  per id: false, or {state, incarnation or '', delivered ms or 0, field, value, ...}
+-- Returns  per id: false, or {state, incarnation or '', delivered ms or 0, field, value, ...}; among the fields
+--          `waiting`: the parents, without separators, that have not ended
 -- Changes  nothing.
 --# include lib_base
 local out = {}
@@ -26,6 +27,10 @@ for k = 1, #ARGV do
     end
     local row = { state, worker, delivered }
     for f = 1, #flat do row[3 + f] = flat[f] end
+    if h.parents and state == 'SCHEDULED' then
+      row[#row + 1] = 'waiting'
+      row[#row + 1] = concat(call('SMEMBERS', P .. 'waiting:' .. ARGV[k]))
+    end
     out[k] = row
   end
 end

@@ -1,4 +1,5 @@
--- lib_prune: COMPLETED tasks leave from the old end of `done`, by whole entries.
+-- lib_prune: how ended tasks go: COMPLETED from the old end of a journal by whole entries, the others by their indexes,
+-- those with a retention of their own by `expiring`.
 
 local function after(entry)
   local ms, seq = match(entry, '^(%d+)-(%d+)$')
@@ -59,4 +60,72 @@ local function trim_types(types)
   for k = 1, #types do
     if call('EXISTS', P .. 'done:' .. types[k]) == 1 then call('XTRIM', P .. 'done:' .. types[k], 'MINID', from) end
   end
+end
+
+-- Removes whole entries of one type's own journal that ended before `until_ms`, at most about `budget` ids; `done` goes
+-- on naming them. Returns how many tasks went, and whether more may stand.
+local function prune_type_done(typ, budget, until_ms)
+  local key, stop = P .. 'done:' .. typ, format('%d', until_ms)
+  local looked, gone, last = 0, 0, nil
+  while looked < budget do
+    local entry = call('XRANGE', key, last and '(' .. last or '-', stop, 'COUNT', 1)[1]
+    if not entry then break end
+    last = entry[1]
+    local keys, ids = {}, entry[2][2]
+    for at = 1, #ids, 36 do keys[#keys + 1] = P .. 'task:' .. sub(ids, at, at + 35) end
+    gone = gone + call('UNLINK', unpack(keys))
+    looked = looked + #keys
+  end
+  if gone > 0 then move(typ, 'COMPLETED', nil, gone) end
+  if last then call('XTRIM', key, 'MINID', after(last)) end
+  return gone, looked >= budget
+end
+
+-- Removes one CANCELLED or DEAD task and its places in the indexes; returns whether there was one.
+local function drop_indexed(id, state, typ, fingerprint)
+  index_remove(state, typ, id)
+  if fingerprint then call('ZREM', P .. 'index:DEAD:by:' .. fingerprint, id) end
+  if call('UNLINK', P .. 'task:' .. id) == 0 then return false end
+  move(typ, state, nil, 1)
+  return true
+end
+
+-- Removes at most 100 tasks of a state, or of a state and type, that ended before `until_ms`. Returns how many it
+-- looked at, and whether more may stand.
+local function prune_index(state, typ, until_ms)
+  local index = P .. 'index:' .. state .. (typ and ':' .. typ or '')
+  local ids = call('ZRANGE', index, '-inf', until_ms, 'BYSCORE', 'LIMIT', 0, 100)
+  for k = 1, #ids do
+    local h = call('HMGET', P .. 'task:' .. ids[k], 'type', 'state', 'fingerprint')
+    if h[2] == state then
+      drop_indexed(ids[k], state, h[1], h[3])
+    else
+      call('ZREM', index, ids[k])
+    end
+  end
+  return #ids, #ids == 100
+end
+
+-- Removes at most 256 tasks whose own retention has passed. Returns how many of each state went, and `looked`.
+local function prune_expiring()
+  local gone = { COMPLETED = 0, CANCELLED = 0, DEAD = 0, looked = 0 }
+  local ids = call('ZRANGE', P .. 'expiring', '-inf', NOW, 'BYSCORE', 'LIMIT', 0, 256)
+  if #ids == 0 then return gone end
+  gone.looked = #ids
+  for k = 1, #ids do
+    local id = ids[k]
+    local h = call('HMGET', P .. 'task:' .. id, 'type', 'state', 'fingerprint')
+    local state = h[2]
+    if state == 'COMPLETED' then
+      -- The journals go on naming it until they are pruned there.
+      call('UNLINK', P .. 'task:' .. id)
+      move(h[1], state, nil, 1)
+      gone[state] = gone[state] + 1
+    elseif state == 'CANCELLED' or state == 'DEAD' then
+      drop_indexed(id, state, h[1], h[3])
+      gone[state] = gone[state] + 1
+    end
+  end
+  call('ZREM', P .. 'expiring', unpack(ids))
+  return gone
 end

@@ -39,7 +39,46 @@ local function free_unique(key, id)
   if key and call('GET', P .. 'unique:' .. key) == id then call('DEL', P .. 'unique:' .. key) end
 end
 
--- CANCELLED: the hash, the index, the unique key. The caller moves the counters and the entry.
+-- A notice for another partition, or for many tasks; whoever serves this partition delivers it.
+local posted
+local function post(notice)
+  call('ZADD', P .. 'outbox', NOW_TEXT, notice)
+  if not posted then call('SPUBLISH', P .. 'urgent', 'outbox') end
+  posted = true
+end
+
+-- What it leaves: state, reason, type, and the last line of its history without the error, so that a late copy of
+-- its outcome is known.
+local function forget_contents(key)
+  local history = call('HGET', key, 'history')
+  local last = history and match('\n' .. history, '\n([^\n]*' .. US .. ')[^\n' .. US .. ']*\n$')
+  if last then call('HSET', key, 'history', last .. '\n') end
+  call('HDEL', key, 'spec', 'result', 'error', 'parents', 'on_failure', 'started', 'recoveries', 'crashes')
+end
+
+-- What its field `ends` says is to be done when a task ends; few have it. Words: `w` it had parents, `d` it has
+-- dependents, `r<ms>` it is kept so long, `f<ms>` its contents go at once and what is left of it after so long.
+local function at_end(id, state, ends)
+  if not ends then return end
+  local key = P .. 'task:' .. id
+  if find(ends, '[wd]') then call('SET', P .. 'ended:' .. id, state, 'EX', '86400') end
+  if find(ends, 'd', 1, true) then post('finished ' .. state .. ' ' .. NOW_TEXT .. ' ' .. id) end
+  local word, keep = match(ends, '([rf])(%d+)')
+  if word then
+    call('ZADD', P .. 'expiring', format('%d', NOW + keep), id)
+    if word == 'f' then forget_contents(key) end
+  end
+end
+
+-- It waits for nothing any more. Parents elsewhere keep it among their dependents until they end.
+local function stop_waiting(id)
+  local waiting = P .. 'waiting:' .. id
+  for _, parent in ipairs(call('SMEMBERS', waiting)) do call('ZREM', P .. 'dependents:' .. parent, id) end
+  call('DEL', waiting)
+end
+
+-- CANCELLED: the hash, the index, the unique key, what its end means to others. The caller moves the counters and the
+-- entry.
 local function end_cancelled(id, typ, reason, unique)
   local key = P .. 'task:' .. id
   call('HSET', key, 'state', 'CANCELLED', 'ended', NOW_TEXT, 'reason', reason)
@@ -47,6 +86,11 @@ local function end_cancelled(id, typ, reason, unique)
   index_add('CANCELLED', typ, id)
   free_unique(unique, id)
   bump(stats, 'cancelled:' .. typ, 1)
+  local ends = call('HGET', key, 'ends')
+  if ends then
+    if find(ends, 'w', 1, true) then stop_waiting(id) end
+    at_end(id, 'CANCELLED', ends)
+  end
 end
 
 local function drop_entries(stream, entries)

@@ -21,23 +21,16 @@ if completed == 0 and keep >= 0 then
   end
 end
 
-local function prune_index(state)
-  local ids = call('ZRANGE', P .. 'index:' .. state, '-inf', old, 'BYSCORE', 'LIMIT', 0, 100)
-  for k = 1, #ids do
-    local key = P .. 'task:' .. ids[k]
-    local h = call('HMGET', key, 'type', 'state', 'fingerprint')
-    if h[2] == state then
-      index_remove(state, h[1], ids[k])
-      if h[3] then call('ZREM', P .. 'index:DEAD:by:' .. h[3], ids[k]) end
-      if call('UNLINK', key) == 1 then move(h[1], state, nil, 1) end
-    else
-      call('ZREM', P .. 'index:' .. state, ids[k])
-    end
-  end
-  if #ids == 100 then more = 1 end
-  return #ids
-end
-local cancelled, dead = prune_index('CANCELLED'), prune_index('DEAD')
+local cancelled, stands_too = prune_index('CANCELLED', nil, old)
+if stands_too then more = 1 end
+local dead
+dead, stands_too = prune_index('DEAD', nil, old)
+if stands_too then more = 1 end
+
+-- Tasks with a retention of their own.
+local gone = prune_expiring()
+completed, cancelled, dead = completed + gone.COMPLETED, cancelled + gone.CANCELLED, dead + gone.DEAD
+if gone.looked == 256 then more = 1 end
 
 apply(P .. 'counts', counts)
 if #ARGV > 4 and call('EXISTS', P .. 'done') == 1 then trim_types({ unpack(ARGV, 5) }) end

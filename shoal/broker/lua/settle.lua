@@ -92,7 +92,7 @@ for k = 1, total do
   local detail, body, tail = ARGV[base + 5], ARGV[base + 6], ARGV[base + 7]
   local stream, entry = stream_of[k], entry_of[k]
   local key = P .. 'task:' .. id
-  local h = call('HMGET', key, 'entry', 'state', 'history', 'cancel', 'unique')
+  local h = call('HMGET', key, 'entry', 'state', 'history', 'cancel', 'unique', 'ends')
   local pending = holds(k)
   if h[1] == stream .. '/' .. entry and not h[2] and pending then
     local kind = (outcome == 'returned' or outcome == 'deferred') and 'interrupted' or 'run'
@@ -113,6 +113,7 @@ for k = 1, total do
       list[#list + 1] = id
       completed = completed + 1
       free_unique(h[5], id)
+      if h[6] then at_end(id, 'COMPLETED', h[6]) end
       bump(stats, 'settled/' .. stream, 1)
       local drop = list_in(drops, stream); drop[#drop + 1] = entry
     elseif outcome == 'returned' then
@@ -140,6 +141,7 @@ for k = 1, total do
         end
         index_add('DEAD', typ, id)
         free_unique(h[5], id)
+        if h[6] then at_end(id, 'DEAD', h[6]) end
         bump(stats, 'dead:' .. typ, 1)
       else
         local at = sub(detail, 1, 1) == '+' and NOW + tonumber(sub(detail, 2)) or tonumber(detail)
