@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "expectation_failed": Kind(417, "This expectation cannot be met"),
     "invalid_task": Kind(422, "The task is not valid"),
     "unknown_type": Kind(422, "No handler is registered for this task type"),
+    "unknown_dependency": Kind(422, "A task that it depends on is not known"),
     "not_supported_yet": Kind(422, "This field is not supported yet"),
     "too_many_types": Kind(422, "There are as many task types as SHOAL_MAX_TYPES allows"),
     "too_many_queues": Kind(422, "There are as many queues as SHOAL_MAX_QUEUES allows"),
@@ -163,6 +164,14 @@ _TABLE: tuple[tuple[type[errors.ShoalError], Callable[[Any], Problem]], ...] = (
     (errors.TooManyTypes, _simple("too_many_types")),
     (errors.TooManyQueues, _simple("too_many_queues")),
     (errors.UnknownTaskType, _simple("unknown_type")),
+    (
+        errors.UnknownDependency,
+        lambda error: Problem(
+            "unknown_dependency",
+            str(error),
+            errors=[{"path": "depends_on", "message": str(error).removeprefix("depends_on: ")}],
+        ),
+    ),
     (errors.InvalidPayload, _simple("invalid_task", "errors")),
     (errors.InvalidTask, _simple("invalid_task")),
     (errors.TaskNotFound, _simple("task_not_found")),

@@ -10,16 +10,18 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from shoal.api.problems import Problem, problem_of
 from shoal.codec import check_payload, too_large
 from shoal.config import Settings
 from shoal.errors import InvalidPayload, InvalidTask
+from shoal.graph_submitter import Member
 from shoal.model.duration import parse_duration
+from shoal.model.graph import PREFIX
 from shoal.model.retry import RetryPolicy
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
 
@@ -62,16 +64,16 @@ class TaskBody(Struct, forbid_unknown_fields=True, kw_only=True):
     unique_key: str | None = None
     metadata: dict[str, str] | None = None
     durability: str | None = None
-    # Known, and refused by name until they are supported.
-    depends_on: Any = UNSET
-    on_dependency_failure: Any = UNSET
-    retention: Any = UNSET
+    depends_on: list[str] | None = None
+    on_dependency_failure: str | None = None
+    retention: Duration | None = None
 
 
 class BatchTaskBody(TaskBody, forbid_unknown_fields=True, kw_only=True):
     """One task of a batch."""
 
-    ref: Any = UNSET
+    #: What others of the batch may call it in ``depends_on``, as ``ref:NAME``.
+    ref: str | None = None
 
 
 class BatchBody(Struct, forbid_unknown_fields=True):
@@ -80,7 +82,7 @@ class BatchBody(Struct, forbid_unknown_fields=True):
     tasks: list[Raw]
 
 
-_NOT_YET = ("depends_on", "on_dependency_failure", "retention", "ref")
+_REF = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLAIN_TEXTS = ("type", "priority", "queue", "timeout", "delay", "scheduled_at")
 _OTHER_TEXTS = ("unique_key", "durability")
 
@@ -98,6 +100,7 @@ class TaskReader:
     ) -> None:
         self._max_payload = settings.task.max_payload_bytes
         self._standard_retry = RetryPolicy(max_retries=settings.task.max_retries)
+        self._max_retention_s = settings.retention.days * 86_400
         self._definitions = definitions
         self._plans: dict[tuple[str, str | None, str | int | None], Plan] = {}
         self._one = msgspec.json.Decoder(TaskBody)
@@ -112,9 +115,17 @@ class TaskReader:
         """
         return self._ready(raw, _decode(self._one, raw))
 
-    def item(self, raw: bytes) -> tuple[Plan, bytes]:
-        """The same for one task of a batch."""
-        return self._ready(raw, _decode(self._of_batch, raw))
+    def item(self, raw: bytes) -> Member:
+        """One task of a batch, with what it calls itself and which others it names."""
+        task = _decode(self._of_batch, raw)
+        if task.ref is not None and not _REF.fullmatch(task.ref):
+            _refuse("ref", "must be 1 to 64 of A-Z a-z 0-9 _ . -")
+        needs = tuple(name for name in task.depends_on or () if name.startswith(PREFIX))
+        if needs and task.depends_on is not None:
+            task.depends_on = [name for name in task.depends_on if not name.startswith(PREFIX)]
+            if len(needs) > MAX_BATCH:
+                _refuse("depends_on", f"at most {MAX_BATCH} tasks, not {len(needs)}")
+        return Member(*self._ready(raw, task), task.ref, needs)
 
     def batch(self, raw: bytes) -> Sequence[bytes]:
         """The tasks of a batch, each still to be read by ``item``.
@@ -156,6 +167,9 @@ class TaskReader:
             and task.retry_policy is None
             and task.unique_key is None
             and not task.metadata
+            and task.depends_on is None
+            and task.on_dependency_failure is None
+            and task.retention is None
         )
         key = (task.type, task.queue, task.priority)
         if is_plain and (plan := self._plans.get(key)) is not None:
@@ -171,11 +185,14 @@ class TaskReader:
                 "timeout": task.timeout,
                 "unique_key": task.unique_key,
                 "metadata": task.metadata,
+                "depends_on": task.depends_on,
+                "on_dependency_failure": cast("Any", task.on_dependency_failure),
+                "retention": task.retention,
             }
             if task.retry_policy is not None:
                 base = defaults.retry or self._standard_retry
                 options["retry"] = _retry_policy(task.retry_policy, base)
-        plan = make_plan(task.type, options, time.time(), defaults)
+        plan = make_plan(task.type, options, time.time(), defaults, self._max_retention_s)
         if is_plain:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -196,18 +213,6 @@ class TaskReader:
 
     @staticmethod
     def _check_supported(task: TaskBody) -> None:
-        if (
-            task.depends_on is UNSET
-            and task.retention is UNSET
-            and task.durability is None
-            and task.on_dependency_failure is UNSET
-            and getattr(task, "ref", UNSET) is UNSET
-        ):
-            return
-        for name in _NOT_YET:
-            value = getattr(task, name, UNSET)
-            if not isinstance(value, UnsetType) and value is not None:
-                _not_yet(name)
         if task.durability not in (None, "aof", "fsync", "replica"):
             _refuse("durability", "must be aof, fsync or replica")
         if task.durability not in (None, "aof"):
@@ -273,6 +278,10 @@ def _may_repeat_fields(raw: bytes, task: TaskBody, payload: bytes) -> bool:
     more of them when a field is repeated, and when a text holds an escaped one.
     """
     if task.retry_policy is not None or task.metadata is not None:
+        return True
+    if task.depends_on is not None or task.on_dependency_failure is not None:
+        return True
+    if task.retention is not None or getattr(task, "ref", None) is not None:
         return True
     expected = 2
     for name in _PLAIN_TEXTS + _OTHER_TEXTS:

@@ -36,6 +36,8 @@ REASONS = {
     (State.RUNNING, State.PENDING, "recover"): "its worker's lease passed",
     (State.RUNNING, State.SCHEDULED, "settle"): "deferred: this worker has no handler for the type",
     (State.SCHEDULED, State.PENDING, "promote"): "it is due",
+    (State.SCHEDULED, State.PENDING, "resolve"): "all that it depends on has ended",
+    (State.SCHEDULED, State.CANCELLED, "resolve"): "a task that it depends on did not complete",
     (State.FAILED, State.PENDING, "promote"): "its backoff is over",
     (State.FAILED, State.PENDING, "requeue"): "an operator does not wait for the backoff",
 }

@@ -61,8 +61,8 @@ class Janitor:
                 removed += pruned.completed + pruned.cancelled + pruned.dead
                 if not pruned.more:
                     break
-            for type, retention_s in self._retentions.items():
-                pruned = await self._broker.prune_type(partition, type, retention_s)
+            for task_type, retention_s in self._retentions.items():
+                pruned = await self._broker.prune_type(partition, task_type, retention_s)
                 removed += pruned.completed + pruned.cancelled + pruned.dead
             if self._round % _TRIM_EVERY == 0:
                 await self._broker.trim_journals(partition)

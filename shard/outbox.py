@@ -166,7 +166,9 @@ class Outbox:
 
     async def _finished(self, partition: int, notice: Notice) -> bool:
         """Tell the dependents of a parent that it has ended, wherever they are."""
-        first, told, wait_s = 0, (), None
+        first = 0
+        told: tuple[str, ...] = ()
+        wait_s: float | None = None
         while True:
             step = await self._outboxes.dependents(partition, notice, first, told)
             if step.status != "slice":

@@ -41,6 +41,11 @@ class Planned:
             raise InvalidTask("the batch is not submitted yet: await batch.submit()")
         return handles[self.place]
 
+    @property
+    def id(self) -> str:
+        """Its id, once the batch is submitted; raises as ``handle``."""
+        return self.handle.id
+
     def belongs_to(self, batch: Batch) -> bool:
         """Whether it is a task of this batch."""
         return self._batch is batch
@@ -80,7 +85,7 @@ class Batch:
                 elif parent.belongs_to(self):
                     needs.append(f"{PREFIX}{parent.place}")
                 else:
-                    named.append(parent.handle)
+                    named.append(parent.id)
             options["depends_on"] = named
         plan, spec = self._app.plan(type, payload, options)
         place = len(self._members)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,6 @@ from shoal.submission import Plan
 from shoal.submitter import Item, refusal_of, slices_of, submission_of
 
 if TYPE_CHECKING:
-    from shoal.broker.results import Submitted
     from shoal.submitter import Submitter
 
 
@@ -83,6 +82,76 @@ def bind(
     return Bound(graph, items, faults)
 
 
+class _Graph:
+    """Tasks on their way that have ids and may depend on those before them."""
+
+    def __init__(self, submitter: Submitter, items: Sequence[Item], deadline_s: float) -> None:
+        self._submitter = submitter
+        self._deadline_s = deadline_s
+        self._specs = [spec for _, spec in items]
+        self._plans = [plan for plan, _ in items]
+        self._ids = [plan.task_id or "" for plan in self._plans]
+        #: By id, what stands for a task of the batch: another one, where its unique key was taken.
+        self._stands_for: dict[str, str] = {}
+        self._refused: set[str] = set()
+        self.results: list[str | ShoalError] = [BrokerUnavailable()] * len(items)
+
+    async def submit(self) -> None:
+        """Submit them; ``results`` has each one's id, or why it was not stored."""
+        seen = await self._submitter.parents.seen(self._plans, self._deadline_s, set(self._ids))
+        left: list[int] = []
+        for place, plan in enumerate(seen):
+            if isinstance(plan, UnknownDependency):
+                self._note(place, plan)
+            else:
+                self._plans[place] = plan
+                left.append(place)
+        for part in self._parts(left):
+            await self._send([place for place in part if self._may_go(place)])
+
+    def _may_go(self, place: int) -> bool:
+        """Whether its parents were accepted; those among them that stand for others are named instead."""
+        plan = self._plans[place]
+        gone = next((parent for parent in plan.depends_on if parent in self._refused), None)
+        if gone is not None:
+            self._note(place, unknown_parent(gone))
+            return False
+        parents = tuple(self._stands_for.get(parent, parent) for parent in plan.depends_on)
+        self._plans[place] = plan._replace(depends_on=parents)
+        return True
+
+    async def _send(self, places: Sequence[int]) -> None:
+        if not places:
+            return
+        batch = [submission_of(self._ids[n], self._plans[n], self._specs[n]) for n in places]
+        try:
+            answers = await self._submitter.deliver(
+                partition_of(batch[0].id), batch, self._deadline_s
+            )
+        except ShoalError as error:
+            for place in places:
+                self.results[place] = _own_failure(error, self._ids[place])
+            return
+        for place, answer in zip(places, answers, strict=True):
+            self._note(place, refusal_of(answer) or answer.id)
+
+    def _note(self, place: int, result: str | ShoalError) -> None:
+        self.results[place] = result
+        own = self._ids[place]
+        if isinstance(result, ShoalError):
+            self._refused.add(own)
+        elif result != own:
+            self._stands_for[own] = result
+
+    def _parts(self, places: Sequence[int]) -> Iterator[list[int]]:
+        """Neighbours of one partition, as many as a round trip takes."""
+        for _, run in groupby(places, lambda place: partition_of(self._ids[place])):
+            mates = list(run)
+            sizes = [len(self._plans[n].depends_on) for n in mates]
+            for start, end in slices_of([self._specs[n] for n in mates], sizes):
+                yield mates[start:end]
+
+
 async def submit_graph(
     submitter: Submitter, items: Sequence[Item], deadline_s: float
 ) -> list[str | ShoalError]:
@@ -93,56 +162,20 @@ async def submit_graph(
         items: Parents first.
         deadline_s: Until when an unanswered call is repeated, monotonic.
     """
-    own = [plan.task_id or "" for plan, _ in items]
-    results: list[str | ShoalError] = [BrokerUnavailable()] * len(items)
+    graph = _Graph(submitter, items, deadline_s)
     try:
-        seen = await submitter.parents.seen([plan for plan, _ in items], deadline_s, set(own))
-    except BrokerUnavailable as error:
+        await graph.submit()
+    except BrokerUnavailable as error:  # before anything was sent
         return [copy.copy(error) for _ in items]
-    #: What stands for a task of the batch: another one, where its unique key was taken.
-    stands_for: dict[str, str] = {}
-    refused: set[str] = set()
-    left: list[int] = []
-    for place, plan in enumerate(seen):
-        if isinstance(plan, UnknownDependency):
-            results[place] = plan
-            refused.add(own[place])
-        else:
-            left.append(place)
-    for part in _parts(left, items, own):
-        sent: list[tuple[int, Plan]] = []
-        for place in part:
-            plan = seen[place]
-            assert isinstance(plan, Plan)  # noqa: S101 - the others were sorted out above
-            gone = next((parent for parent in plan.depends_on if parent in refused), None)
-            if gone is not None:
-                results[place] = unknown_parent(gone)
-                refused.add(own[place])
-                continue
-            parents = tuple(stands_for.get(parent, parent) for parent in plan.depends_on)
-            sent.append((place, plan._replace(depends_on=parents)))
-        if not sent:
-            continue
-        batch = [submission_of(own[place], plan, items[place][1]) for place, plan in sent]
-        try:
-            answers = await submitter.deliver(partition_of(batch[0].id), batch, deadline_s)
-        except ShoalError as error:
-            for place, _ in sent:
-                results[place] = _own_failure(error, own[place])
-            continue
-        for (place, _), answer in zip(sent, answers, strict=True):
-            results[place] = _told(answer)
-            if isinstance(results[place], ShoalError):
-                refused.add(own[place])
-            elif answer.id != own[place]:
-                stands_for[own[place]] = answer.id
-    return results
+    return graph.results
 
 
 async def submit_all(submitter: Submitter, bound: Bound, count: int) -> list[str | ShoalError]:
     """Submit a bound batch of ``count`` tasks: graphs first, then those that stand alone; in the batch's order."""
     deadline_s = mono_s() + submitter.patience_s
-    results: list[str | ShoalError] = [bound.faults.get(n) or BrokerUnavailable() for n in range(count)]
+    results: list[str | ShoalError] = [
+        bound.faults.get(place) or BrokerUnavailable() for place in range(count)
+    ]
     stored = await submit_graph(submitter, [bound.items[n] for n in bound.graph], deadline_s)
     for place, result in zip(bound.graph, stored, strict=True):
         results[place] = result
@@ -152,26 +185,6 @@ async def submit_all(submitter: Submitter, bound: Bound, count: int) -> list[str
     for place, result in zip(alone, stored, strict=True):
         results[place] = result
     return results
-
-
-def _parts(places: Sequence[int], items: Sequence[Item], own: Sequence[str]) -> list[list[int]]:
-    """Neighbours of one partition, as many as a round trip takes."""
-    runs: list[list[int]] = []
-    for place in places:
-        if not runs or partition_of(own[runs[-1][0]]) != partition_of(own[place]):
-            runs.append([])
-        runs[-1].append(place)
-    return [
-        run[start:end]
-        for run in runs
-        for start, end in slices_of(
-            [items[n][1] for n in run], [len(items[n][0].depends_on) for n in run]
-        )
-    ]
-
-
-def _told(answer: Submitted) -> str | ShoalError:
-    return refusal_of(answer) or answer.id
 
 
 def _own_failure(error: ShoalError, task_id: str) -> ShoalError:

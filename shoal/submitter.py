@@ -402,6 +402,7 @@ class Submitter:
 
 
 def submission_of(task_id: str, plan: Plan, spec: bytes) -> Submission:
+    """What the broker takes."""
     return Submission(
         task_id,
         plan.type,

@@ -61,8 +61,16 @@ def view_task(
         history=history,
         progress=parse_progress(fields["progress"]) if "progress" in fields else None,
         log=parse_log(fields["log"]) if "log" in fields else (),
+        depends_on=_ids(fields.get("parents", b"")),
+        waiting_for=_ids(fields.get("waiting", b"")),
         reason=fields["reason"].decode() if "reason" in fields else None,
     )
+
+
+def _ids(packed: bytes) -> tuple[str, ...]:
+    """Task ids that stand together without separators."""
+    text = packed.decode()
+    return tuple(text[at : at + 36] for at in range(0, len(text), 36))
 
 
 def _completed_at(

@@ -16,7 +16,9 @@ from shoal.api.problems import Problem, problem_of
 from shoal.api.responses import respond
 from shoal.api.schema import TaskReader
 from shoal.api.state import STATE, ApiState
+from shoal.clock import mono_s
 from shoal.errors import BrokerUnavailable, PartitionPaused, ShoalError
+from shoal.graph_submitter import Member, bind, submit_graph
 from shoal.model.transitions import State
 from shoal.submission import Plan
 from shoal.submitter import MAX_TASKS_PER_FLUSH, Item
@@ -42,7 +44,8 @@ async def submit(request: web.Request) -> web.Response:
         elif plan.unique_key is not None:
             task_id, word = await _submit_unique(connection, plan, spec)
         else:
-            task_id, word = await connection.submitter.one(plan, spec), _first_state(plan)
+            task_id = await connection.submitter.one(plan, spec)
+            word = await _state_of_new(connection, plan, task_id)
     state.http.accepted(plan.type, plan.priority)
     return respond(_accepted(task_id, word), 202, {"Location": f"/api/v1/tasks/{task_id}"})
 
@@ -55,18 +58,20 @@ async def submit_batch(request: web.Request) -> web.Response:
     connection = state.gateway.connection
     key = idempotency.key_of(request, body)
     with state.occupancy.taking(len(body)):
-        items = await _read(state.reader, tasks)
+        members = await _read(state.reader, tasks)
         if key is None:
+            items, graph = _bound(connection, members, None)
             items = [_with_own_id(connection, item) for item in items]
-            results, is_repeated = await _submit_each(connection, items), False
+            results, is_repeated = await _submit_each(connection, items, graph), False
         else:
             held, is_new = await _hold_batch(connection, key)
+            items, graph = _bound(connection, members, held.id)
             items = [_with_nth_id(connection, held.id, n, item) for n, item in enumerate(items)]
             is_repeated = not is_new
             if held.is_stored:
                 results = [i if isinstance(i, Problem) else i[0].task_id or "" for i in items]
             else:
-                results = await _submit_each(connection, items)
+                results = await _submit_each(connection, items, graph)
                 if not any(isinstance(result, ShoalError) for result in results):
                     await idempotency.mark_stored(connection, key)
         words = await _states(connection, items, results, is_repeated=is_repeated)
@@ -74,8 +79,8 @@ async def submit_batch(request: web.Request) -> web.Response:
     return _batch_answer(state, items, results, words)
 
 
-async def _read(reader: TaskReader, tasks: Sequence[bytes]) -> list[Read]:
-    items: list[Read] = []
+async def _read(reader: TaskReader, tasks: Sequence[bytes]) -> list[Member | Problem]:
+    items: list[Member | Problem] = []
     for place, raw in enumerate(tasks):
         if place % _READ_AT_ONCE == _READ_AT_ONCE - 1:
             await asyncio.sleep(0)
@@ -92,7 +97,7 @@ async def _submit_unique(connection: Connection, plan: Plan, spec: bytes) -> tup
     own_id = submitter.new_id(submitter.partition_of_key(plan.unique_key or ""))
     task_id = await submitter.one(plan._replace(task_id=own_id), spec)
     if task_id == own_id:
-        return task_id, _first_state(plan)
+        return task_id, await _state_of_new(connection, plan, task_id)
     return task_id, await _state_of(connection, task_id)
 
 
@@ -102,7 +107,7 @@ async def _submit_once(
     """Submit what an idempotency key stands for; the task's id and state."""
     submitter = connection.submitter
     if plan.unique_key is None:
-        partition = submitter.next_partition()
+        partition = submitter.partition_for(plan)
     else:
         partition = submitter.partition_of_key(plan.unique_key)
     new_id = submitter.new_id(partition)
@@ -112,7 +117,7 @@ async def _submit_once(
     task_id = await submitter.one(plan._replace(task_id=held.id), spec)
     await idempotency.mark_stored(connection, key)
     if held.id == new_id == task_id:
-        return task_id, _first_state(plan)
+        return task_id, await _state_of_new(connection, plan, task_id)
     return task_id, await _state_of(connection, task_id)
 
 
@@ -129,7 +134,7 @@ async def _hold_batch(
 
 def _with_own_id(connection: Connection, item: Read) -> Read:
     """A task with a unique key gets its id here, so that one that stood before is known by its own."""
-    if isinstance(item, Problem) or item[0].unique_key is None:
+    if isinstance(item, Problem) or item[0].unique_key is None or item[0].task_id is not None:
         return item
     plan, spec = item
     submitter = connection.submitter
@@ -141,6 +146,8 @@ def _with_nth_id(connection: Connection, first: str, place: int, item: Read) -> 
     if isinstance(item, Problem):
         return item
     plan, spec = item
+    if plan.task_id is not None:
+        return item
     if plan.unique_key is None:
         # Over a number of partitions that never changes, so that a repetition finds the same.
         partitions = connection.broker.agreed.key_partitions
@@ -150,10 +157,70 @@ def _with_nth_id(connection: Connection, first: str, place: int, item: Read) -> 
     return plan._replace(task_id=idempotency.nth_id(first, place, partition)), spec
 
 
-async def _submit_each(connection: Connection, items: Sequence[Read]) -> list[Result]:
-    good = [item for item in items if not isinstance(item, Problem)]
-    stored = iter(await connection.submitter.each(good))
-    return [item if isinstance(item, Problem) else next(stored) for item in items]
+def _bound(
+    connection: Connection, members: Sequence[Member | Problem], first: str | None
+) -> tuple[list[Read], list[int]]:
+    """The batch with the ids of those that name one another, and the places of these, parents first.
+
+    Args:
+        connection: Whose partitions.
+        members: As they were read.
+        first: With an idempotency key, the id from which all ids follow.
+    """
+    items: list[Read] = [m if isinstance(m, Problem) else (m.plan, m.spec) for m in members]
+    if not any(isinstance(m, Member) and m.needs for m in members):
+        return items, []
+    submitter = connection.submitter
+
+    def partition_of_graph(place: int, plan: Plan) -> int:
+        if first is None:
+            return submitter.partition_for(plan)
+        partitions = connection.broker.agreed.key_partitions
+        return idempotency.spread(first, place, partitions, MAX_TASKS_PER_FLUSH)
+
+    def new_id(place: int, plan: Plan, partition: int) -> str:
+        if plan.unique_key is not None:
+            partition = submitter.partition_of_key(plan.unique_key)
+        if first is None:
+            return submitter.new_id(partition)
+        return idempotency.nth_id(first, place, partition)
+
+    sound = [None if isinstance(m, Problem) else m for m in members]
+    bound = bind(sound, partition_of_graph, new_id)
+    for place, item in bound.items.items():
+        items[place] = item
+    for place, error in bound.faults.items():
+        message = str(error).removeprefix("depends_on: ")
+        errors = [{"path": "depends_on", "message": message}]
+        items[place] = Problem("invalid_task", str(error), errors=errors)
+    return items, bound.graph
+
+
+async def _submit_each(
+    connection: Connection, items: Sequence[Read], graph: Sequence[int]
+) -> list[Result]:
+    """Submit those that are sound: those of ``graph`` in its order, then the others."""
+    submitter = connection.submitter
+    results: list[Result] = [item if isinstance(item, Problem) else "" for item in items]
+    deadline_s = mono_s() + submitter.patience_s
+    connected = [item for n in graph if not isinstance(item := items[n], Problem)]
+    for place, result in zip(
+        graph, await submit_graph(submitter, connected, deadline_s), strict=True
+    ):
+        results[place] = result
+    in_graph = set(graph)
+    alone = [
+        n for n, item in enumerate(items) if n not in in_graph and not isinstance(item, Problem)
+    ]
+    sent = [item for n in alone if not isinstance(item := items[n], Problem)]
+    for place, result in zip(alone, await submitter.each(sent), strict=True):
+        results[place] = result
+    return results
+
+
+async def _state_of_new(connection: Connection, plan: Plan, task_id: str) -> str | None:
+    """The state of a task that was accepted just now; what depends on others is looked up."""
+    return await _state_of(connection, task_id) if plan.depends_on else _first_state(plan)
 
 
 def _first_state(plan: Plan) -> str:
@@ -192,7 +259,7 @@ async def _states(
             continue
         plan = item[0]
         words.append(_first_state(plan))
-        if is_repeated or (plan.task_id is not None and plan.task_id != result):
+        if is_repeated or plan.depends_on or (plan.task_id is not None and plan.task_id != result):
             asked[place] = result
     if asked:
         found = await _read_states(connection, list(asked.values()))

@@ -138,6 +138,28 @@ class PartitionKeys:
         """The id that holds a unique key."""
         return f"{self.prefix}unique:{digest}"
 
+    def waiting(self, task_id: str) -> str:
+        """The set of parents that a task waits for."""
+        return f"{self.prefix}waiting:{task_id}"
+
+    def dependents(self, task_id: str) -> str:
+        """The zset of those that wait for a task, by the partition they are in."""
+        return f"{self.prefix}dependents:{task_id}"
+
+    @property
+    def outbox(self) -> str:
+        """The zset of notices by their next try in ms."""
+        return self.prefix + "outbox"
+
+    def ended(self, task_id: str) -> str:
+        """How a task with parents or dependents ended."""
+        return f"{self.prefix}ended:{task_id}"
+
+    @property
+    def expiring(self) -> str:
+        """The zset of ended tasks with a retention of their own, by when it has passed, in ms."""
+        return self.prefix + "expiring"
+
     def idempotency(self, digest: str) -> str:
         """The id and request that an idempotency key stands for."""
         return f"{self.prefix}idempotency:{digest}"

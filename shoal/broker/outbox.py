@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self
 
 from shoal.broker.broker import Broker
-from shoal.broker.calls import Call
+from shoal.broker.calls import Argument, Call
 from shoal.broker.calls import ms as to_ms
 from shoal.broker.scripts import script
 from shoal.model.identity import partition_of
@@ -87,7 +87,7 @@ class Outboxes:
             (
                 part[at : at + 1000],
                 self._broker.pending(
-                    Call(script("parents"), partition, part[at : at + 1000], _texts)
+                    Call(script("parents"), partition, tuple(part[at : at + 1000]), _texts)
                 ),
             )
             for partition, part in parts.items()
@@ -96,9 +96,7 @@ class Outboxes:
         ]
         found: dict[str, str] = {}
         for part, call in calls:
-            found.update(
-                {i: how for i, how in zip(part, await call, strict=True) if how}
-            )
+            found.update({i: how for i, how in zip(part, await call, strict=True) if how})
         return found
 
     async def standing(self) -> tuple[int, float]:
@@ -121,12 +119,12 @@ class Outboxes:
     async def done(self, partition: int, notices: Sequence[Notice]) -> None:
         """These have been delivered."""
         await self._broker.run(
-            Call(script("outbox_done"), partition, [notice.text for notice in notices], int)
+            Call(script("outbox_done"), partition, tuple(notice.text for notice in notices), int)
         )
 
     async def later(self, partition: int, notices: Sequence[Notice], delay_s: float) -> None:
         """These could not be delivered and are due again after so long."""
-        arguments = (to_ms(delay_s), *(notice.text for notice in notices))
+        arguments: tuple[Argument, ...] = (to_ms(delay_s), *(notice.text for notice in notices))
         await self._broker.run(Call(script("outbox_later"), partition, arguments, int))
 
     async def watch(self, partition: int, pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -135,7 +133,7 @@ class Outboxes:
         Returns:
             For each ``watching``, or how the parent ended: COMPLETED, DEAD, CANCELLED or ``gone``.
         """
-        flat = [task_id for pair in pairs for task_id in pair]
+        flat = tuple(task_id for pair in pairs for task_id in pair)
         return await self._broker.run(Call(script("watch"), partition, flat, _texts))
 
     async def dependents(
@@ -149,7 +147,7 @@ class Outboxes:
             first: Partitions below are passed over this time.
             told: Who has been told since the last call.
         """
-        arguments = (notice.text, to_ms(TAKEN_S), first, *told)
+        arguments: tuple[Argument, ...] = (notice.text, to_ms(TAKEN_S), first, *told)
         return await self._broker.run(
             Call(script("outbox_dependents"), partition, arguments, _dependents)
         )
@@ -160,7 +158,7 @@ class Outboxes:
         Returns:
             How many of them wait for nothing any more.
         """
-        flat = [word for end in ends for word in end]
+        flat = tuple(word for end in ends for word in end)
         return await self._broker.run(Call(script("resolve"), partition, flat, int))
 
 

@@ -9,6 +9,7 @@ import time
 
 from shoal.broker.broker import Broker
 from shoal.broker.verify_counters import check_counts, check_ready, read_totals
+from shoal.broker.verify_dependencies import check_dependencies
 from shoal.broker.verify_indexes import check_indexes, check_unique_keys
 from shoal.broker.verify_journal import check_journal
 from shoal.broker.verify_keyspace import known_key
@@ -31,6 +32,7 @@ CHECKS = (
     check_unique_keys,
     check_workers,
     check_operations,
+    check_dependencies,
 )
 
 

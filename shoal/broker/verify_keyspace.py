@@ -45,6 +45,11 @@ PARTITION_KEYS = (
     KnownKey("paused", "set"),
     KnownKey("queues", "set"),
     KnownKey("unique:<digest>", "string"),
+    KnownKey("waiting:<id>", "set"),
+    KnownKey("dependents:<id>", "zset"),
+    KnownKey("outbox", "zset"),
+    KnownKey("ended:<id>", "string", expires=True),
+    KnownKey("expiring", "zset"),
     KnownKey("idempotency:<digest>", "string", expires=True),
     KnownKey("operation:<operation>:<part>", "string", expires=True),
 )

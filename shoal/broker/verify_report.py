@@ -52,6 +52,16 @@ class Code(StrEnum):
     UNIQUE_ORPHAN = "unique_orphan"
     #: A task that has not ended does not hold its unique key.
     UNIQUE_NOT_HELD = "unique_not_held"
+    #: A task that waits for others is not SCHEDULED, or is due all the same.
+    WAITING_WRONG = "waiting_wrong"
+    #: A task waits for another that will never tell it: neither among its dependents nor in the outbox.
+    WAITING_LOST = "waiting_lost"
+    #: A task with dependents has ended, and nothing says that they are to be told.
+    NOTICE_MISSING = "notice_missing"
+    #: A member of `outbox` is no notice, or one of another partition.
+    BAD_NOTICE = "bad_notice"
+    #: A member of `dependents:<id>` is no task, or not of the partition that its score says.
+    BAD_DEPENDENT = "bad_dependent"
     #: A consumer or sleeper is an incarnation that `beats` does not know.
     WITHOUT_BEAT = "without_beat"
     #: An incarnation has been silent for three leases, and nobody recovered it though others work here.

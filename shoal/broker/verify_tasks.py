@@ -1,5 +1,6 @@
 """Each task stands in exactly one place that fits its state."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from shoal.broker.verify_walk import SLICE, Walk, rows_of, text
 #: States that have zsets; a hash without a state is PENDING or RUNNING.
 INDEXED = ("SCHEDULED", "FAILED", "CANCELLED", "DEAD")
 ENDED = ("COMPLETED", "CANCELLED", "DEAD")
+_OWN_RETENTION = re.compile(r"[rf]\d")
 
 
 class Standing(NamedTuple):
@@ -22,19 +24,22 @@ class Standing(NamedTuple):
     unique: str
     fingerprint: str
     holds_unique: bool
-    was_requeued: bool
     entry_carries: str
     consumer: str
     scheduled: str
     indexes: frozenset[str]
     notes_fault: str
+    ends: str
+    #: How many parents it waits for.
+    waiting: int
+    expiring: str
 
     @classmethod
     def read(cls, row: Sequence[Any]) -> "Standing":
         """From a row of the script's reply."""
         texts = [text(field) for field in row[:6]]
-        places = [text(field) for field in row[8:11]]
-        indexes = frozenset(text(name) for name in row[11])
+        places = [text(field) for field in row[7:10]]
+        indexes = frozenset(text(name) for name in row[10])
         entry, state, task_type, due, unique, fingerprint = texts
         carried, consumer, scheduled = places
         return cls(
@@ -45,12 +50,14 @@ class Standing(NamedTuple):
             unique=unique,
             fingerprint=fingerprint,
             holds_unique=row[6] == 1,
-            was_requeued=row[7] == 1,
             entry_carries=carried,
             consumer=consumer,
             scheduled=scheduled,
             indexes=indexes,
             notes_fault=text(row[12]),
+            ends=text(row[11]),
+            waiting=row[12],
+            expiring=text(row[13]),
         )
 
     @property
@@ -103,6 +110,8 @@ def _check(walk: Walk, task_id: str, task: Standing) -> None:
     if task.notes_fault:
         walk.find(Code.BAD_NOTES, key, task.notes_fault, task_id)
     if task.unique and state not in ENDED and not task.holds_unique and not task.was_requeued:
+    _check_retention(walk, task_id, task)
+    if task.unique and state not in ENDED and not task.holds_unique:
         walk.find(
             Code.UNIQUE_NOT_HELD,
             key,
@@ -119,11 +128,31 @@ def _check_indexes(walk: Walk, task_id: str, task: Standing) -> None:
         walk.find(
             Code.INDEX_MISSING, f"index:{name}", f"the {task.state} task is not in it", task_id
         )
-    if task.state in ("SCHEDULED", "FAILED") and task.scheduled != task.due:
+    if task.waiting:
+        if task.state != "SCHEDULED" or task.scheduled:
+            also = f"{task.derived_state}, {'due' if task.scheduled else 'not due'}"
+            walk.find(
+                Code.WAITING_WRONG,
+                f"waiting:{task_id}",
+                f"the task waits for {task.waiting} others, and is {also}",
+                task_id,
+            )
+    elif task.state in ("SCHEDULED", "FAILED") and task.scheduled != task.due:
         at = task.scheduled or "not there"
         walk.find(
             Code.INDEX_MISSING,
             "scheduled",
             f"the task is due at {task.due!r}, and it is {at}",
+            task_id,
+        )
+
+
+def _check_retention(walk: Walk, task_id: str, task: Standing) -> None:
+    """What has a retention of its own and has ended is found when that has passed."""
+    if task.state in ENDED and _OWN_RETENTION.search(task.ends) and not task.expiring:
+        walk.find(
+            Code.INDEX_MISSING,
+            "expiring",
+            f"the {task.state} task has a retention of its own and is not in it",
             task_id,
         )

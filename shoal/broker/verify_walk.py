@@ -63,6 +63,21 @@ class Walk:
         replies = [node.call(name, self.keys.prefix + key) for key in keys]
         return [_checked(await reply) for reply in replies]
 
+    async def elsewhere(
+        self, partition: int, name: str, rows: Sequence[tuple[str, *tuple[Argument, ...]]]
+    ) -> list[Any]:
+        """Run one command on keys of any partition, by their names after the tag, in one round trip.
+
+        A partition that this process does not know answers nothing.
+        """
+        if partition >= self._broker.partitions:
+            return [None] * len(rows)
+        node = self._broker.node_of_partition(partition)
+        await node.connected()
+        prefix = self._broker.keys[partition].prefix
+        replies = [node.call(name, prefix + key, *arguments) for key, *arguments in rows]
+        return [_checked(await reply) for reply in replies]
+
     async def names_of_keys(self) -> AsyncIterator[list[str]]:
         """Every key of the partition by its name after the tag, in steps; a name may come twice."""
         node = self._broker.node_of_partition(self.partition)

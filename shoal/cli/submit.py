@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import click
 import msgspec
@@ -23,6 +24,17 @@ from shoal.submission import SubmitOptions
 @click.option("-t", "--timeout", help="How long one attempt may take: 30, 5m.")
 @click.option("-r", "--max-retries", type=int, help="Retries after the first attempt.")
 @click.option("-k", "--unique-key", help="Submit only while no task with this key is under way.")
+@click.option(
+    "-D", "--depends-on", metavar="ID", multiple=True, help="Run it once this task has COMPLETED."
+)
+@click.option(
+    "--on-dependency-failure",
+    type=click.Choice(["cancel", "run"]),
+    help="When one of those does not complete: cancel it (the default), or run it all the same.",
+)
+@click.option(
+    "--retention", metavar="DURATION", help="Keep it so long once it has ended; 0: forget it."
+)
 @click.option("-w", "--wait", is_flag=True, help="Wait until it has ended and print its result.")
 @click.option("--wait-timeout", metavar="DURATION", help="Wait at most this long.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole task as JSON.")
@@ -35,6 +47,9 @@ def submit(
     timeout: str | None,
     max_retries: int | None,
     unique_key: str | None,
+    depends_on: tuple[str, ...],
+    on_dependency_failure: Literal["cancel", "run"] | None,
+    retention: str | None,
     wait_timeout: str | None,
     *,
     wait: bool,
@@ -53,6 +68,9 @@ def submit(
         "timeout": timeout,
         "max_retries": max_retries,
         "unique_key": unique_key,
+        "depends_on": depends_on or None,
+        "on_dependency_failure": on_dependency_failure,
+        "retention": retention,
     }
 
     async def work(app: Shoal) -> None:

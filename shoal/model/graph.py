@@ -77,7 +77,9 @@ def _names(nodes: Sequence[Node | None], faults: dict[int, str]) -> dict[str, in
             by_name.setdefault(node.ref, []).append(place)
     for name, held in by_name.items():
         if len(held) > 1:
-            faults.update(dict.fromkeys(held, f"{len(held)} tasks of this batch have the ref {name!r:.80}"))
+            faults.update(
+                dict.fromkeys(held, f"{len(held)} tasks of this batch have the ref {name!r:.80}")
+            )
     return {name: held[0] for name, held in by_name.items()}
 
 

@@ -63,8 +63,10 @@ class Task:
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: Oldest first.
     history: Sequence[Attempt] = ()
-    #: Ids of the tasks that it waits for.
+    #: Ids of the tasks that it depends on.
     depends_on: Sequence[str] = ()
+    #: Those of them that it still waits for.
+    waiting_for: Sequence[str] = ()
     #: Why it is DEAD or CANCELLED, in one word.
     reason: str | None = None
     #: What the handler reported last: ``fraction``, ``attempt``, ``at`` (Unix ms) and what else it gave.
@@ -112,6 +114,7 @@ class Task:
                 for attempt in self.history
             ],
             "depends_on": list(self.depends_on),
+            "waiting_for": list(self.waiting_for),
             "reason": self.reason,
             "progress": None if self.progress is None else _progress_json(self.progress),
             "log": [

@@ -31,7 +31,8 @@ class State(StrEnum):
 TERMINAL = frozenset({State.COMPLETED, State.CANCELLED, State.DEAD})
 
 #: States in which ``submit`` may create a task.
-INITIAL = frozenset({State.PENDING, State.SCHEDULED})
+#: CANCELLED: a task that it depends on has ended already, and did not complete.
+INITIAL = frozenset({State.PENDING, State.SCHEDULED, State.CANCELLED})
 
 #: From a state to each state that may follow, and the verbs that make that move.
 TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = MappingProxyType(
@@ -45,8 +46,9 @@ TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = MappingProxyType(
         ),
         State.SCHEDULED: MappingProxyType(
             {
-                State.PENDING: ("promote",),
-                State.CANCELLED: ("cancel",),
+                # resolve: what it depends on has ended.
+                State.PENDING: ("promote", "resolve"),
+                State.CANCELLED: ("cancel", "resolve"),
             }
         ),
         State.RUNNING: MappingProxyType(

@@ -65,7 +65,8 @@ end
 -- Removes whole entries of one type's own journal that ended before `until_ms`, at most about `budget` ids; `done` goes
 -- on naming them. Returns how many tasks went, and whether more may stand.
 local function prune_type_done(typ, budget, until_ms)
-  local key, stop = P .. 'done:' .. typ, format('%d', until_ms)
+  local key = P .. 'done:' .. typ
+  local stop = format('%d', until_ms)
   local looked, gone, last = 0, 0, nil
   while looked < budget do
     local entry = call('XRANGE', key, last and '(' .. last or '-', stop, 'COUNT', 1)[1]

@@ -5,6 +5,8 @@
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
 --          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name of its state...},
 --          what is wrong with what its handler reported};
+--          names it, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}, `ends`,
+--          how many parents it waits for, score in `expiring`};
 --          what is not there is ''
 -- Changes  nothing.
 --# include lib_base
@@ -29,34 +31,36 @@ end
 local out = {}
 for k = 1, #ARGV do
   local id = ARGV[k]
-  local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'history')
+  local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'ends')
   if h.err then
     out[k] = 'wrong_type'
   elseif not h[1] and not h[2] and not h[3] and call('EXISTS', P .. 'task:' .. id) == 0 then
     out[k] = false
   else
-    local row = { h[1] or '', h[2] or '', h[3] or '', h[4] or '', h[5] or '', h[6] or '', 0, 0, '', '', '', {} }
+    local row = { h[1] or '', h[2] or '', h[3] or '', h[4] or '', h[5] or '', h[6] or '', 0, '', '', '', {}, h[7] or '', 0, '' }
     if h[5] and read('GET', P .. 'unique:' .. h[5]) == id then row[7] = 1 end
-    if h[7] and find('\n' .. h[7], '\nrequeued' .. US, 1, true) then row[8] = 1 end
     local stream, entry = match(row[1], '^([^/]+)/(%d+%-%d+)$')
     if stream then
       local e = redis.pcall('XRANGE', P .. 'stream:' .. stream, entry, entry)
-      if not e.err and e[1] then row[9] = e[1][2][2] end
+      if not e.err and e[1] then row[8] = e[1][2][2] end
       local p = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1)
-      if not p.err and p[1] then row[10] = p[1][2] end
+      if not p.err and p[1] then row[9] = p[1][2] end
     end
     -- Whether another index or the schedule names it too is seen there.
     local state = row[2]
-    if state == 'SCHEDULED' or state == 'FAILED' then row[11] = read('ZSCORE', P .. 'scheduled', id) or '' end
+    if state == 'SCHEDULED' or state == 'FAILED' then row[10] = read('ZSCORE', P .. 'scheduled', id) or '' end
     if INDEXED[state] then
       for _, name in ipairs({ state, state .. ':' .. row[3] }) do
-        if read('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[12], name) end
+        if read('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[11], name) end
       end
       if row[6] ~= '' and read('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
-        table.insert(row[12], 'DEAD:by:' .. row[6])
+        table.insert(row[11], 'DEAD:by:' .. row[6])
       end
     end
     row[13] = fault_of_notes(P .. 'task:' .. id)
+    local waiting = redis.pcall('SCARD', P .. 'waiting:' .. id)
+    if type(waiting) == 'number' then row[13] = waiting end
+    row[14] = read('ZSCORE', P .. 'expiring', id) or ''
     out[k] = row
   end
 end

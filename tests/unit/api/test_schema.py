@@ -169,9 +169,6 @@ def test_malformed_type_names_are_refused(type: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("depends_on", ["a"]),
-        ("on_dependency_failure", "run"),
-        ("retention", 60),
         ("durability", "fsync"),
         ("durability", "replica"),
     ],
@@ -280,12 +277,12 @@ def test_the_same_plain_task_is_planned_once() -> None:
 def test_a_batch_is_split_into_its_tasks() -> None:
     """Each is read by itself; the batch itself may be wrong too."""
     first, second = READER.batch(b'{"tasks": [{"type":"a","payload":[1]}, {"nonsense": 1}]}')
-    assert READER.item(first)[0].type == "a"
+    assert READER.item(first).plan.type == "a"
     with pytest.raises(Problem, match="nonsense"):
         READER.item(second)
     with pytest.raises(Problem) as caught:
-        READER.item(b'{"type":"a","payload":1,"ref":"x"}')
-    assert caught.value.code == "not_supported_yet"
+        READER.item(b'{"type":"a","payload":1,"ref":"x y"}')
+    assert caught.value.code == "invalid_task"
     for raw in (
         b"{}",
         b"[]",

@@ -32,6 +32,7 @@ FIELDS = [
     "metadata",
     "history",
     "depends_on",
+    "waiting_for",
     "reason",
     "progress",
     "log",

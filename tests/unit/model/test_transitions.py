@@ -10,7 +10,7 @@ from shoal.model.transitions import INITIAL, TERMINAL, TRANSITIONS, State, is_al
 
 ROOT = Path(__file__).resolve().parents[3]
 
-VERBS = {"claim", "cancel", "promote", "settle", "release", "recover", "requeue"}
+VERBS = {"claim", "cancel", "promote", "resolve", "settle", "release", "recover", "requeue"}
 
 
 def test_every_state_has_its_row() -> None:
