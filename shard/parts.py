@@ -20,9 +20,9 @@ from shoal.shard.leases import Leases
 from shoal.shard.ledger import Ledger
 from shoal.shard.looplag import LoopWatch
 from shoal.shard.notes import Notes
+from shoal.shard.outbox import Outbox
 from shoal.shard.overrun import Overrun
 from shoal.shard.process_pool import ProcessPool
-from shoal.shard.outbox import Outbox
 from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
 from shoal.shard.settler import Settler

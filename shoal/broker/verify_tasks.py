@@ -54,7 +54,7 @@ class Standing(NamedTuple):
             consumer=consumer,
             scheduled=scheduled,
             indexes=indexes,
-            notes_fault=text(row[12]),
+            notes_fault=text(row[14]),
             ends=text(row[11]),
             waiting=row[12],
             expiring=text(row[13]),
@@ -109,7 +109,6 @@ def _check(walk: Walk, task_id: str, task: Standing) -> None:
     _check_indexes(walk, task_id, task)
     if task.notes_fault:
         walk.find(Code.BAD_NOTES, key, task.notes_fault, task_id)
-    if task.unique and state not in ENDED and not task.holds_unique and not task.was_requeued:
     _check_retention(walk, task_id, task)
     if task.unique and state not in ENDED and not task.holds_unique:
         walk.find(

@@ -53,7 +53,8 @@ local function forget_contents(key)
   local history = call('HGET', key, 'history')
   local last = history and match('\n' .. history, '\n([^\n]*' .. US .. ')[^\n' .. US .. ']*\n$')
   if last then call('HSET', key, 'history', last .. '\n') end
-  call('HDEL', key, 'spec', 'result', 'error', 'parents', 'on_failure', 'started', 'recoveries', 'crashes')
+  call('HDEL', key, 'spec', 'result', 'error', 'parents', 'on_failure', 'started', 'recoveries', 'crashes',
+    'progress', 'log', 'logged')
 end
 
 -- What its field `ends` says is to be done when a task ends; few have it. Words: `w` it had parents, `d` it has

@@ -3,10 +3,8 @@
 --   KEYS[1]  the partition's marker
 --   ARGV     ids
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
---          names it, 1 when it was requeued, id that its entry carries, consumer, score in `scheduled`, {index name of its state...},
---          what is wrong with what its handler reported};
 --          names it, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}, `ends`,
---          how many parents it waits for, score in `expiring`};
+--          how many parents it waits for, score in `expiring`, what is wrong with what its handler reported};
 --          what is not there is ''
 -- Changes  nothing.
 --# include lib_base
@@ -57,7 +55,7 @@ for k = 1, #ARGV do
         table.insert(row[11], 'DEAD:by:' .. row[6])
       end
     end
-    row[13] = fault_of_notes(P .. 'task:' .. id)
+    row[15] = fault_of_notes(P .. 'task:' .. id)
     local waiting = redis.pcall('SCARD', P .. 'waiting:' .. id)
     if type(waiting) == 'number' then row[13] = waiting end
     row[14] = read('ZSCORE', P .. 'expiring', id) or ''
