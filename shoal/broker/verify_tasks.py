@@ -136,7 +136,7 @@ def _check_indexes(walk: Walk, task_id: str, task: Standing) -> None:
                 f"the task waits for {task.waiting} others, and is {also}",
                 task_id,
             )
-    elif task.state in ("SCHEDULED", "FAILED") and task.scheduled != task.due:
+    elif task.state in ("SCHEDULED", "FAILED") and (task.scheduled != task.due or not task.due):
         at = task.scheduled or "not there"
         walk.find(
             Code.INDEX_MISSING,

@@ -1,33 +1,16 @@
 """Tasks that wait for others: in one partition by one script, across partitions by notices."""
 
-from random import Random
 from typing import Any
 
 import pytest
 
 from shoal.broker.outbox import Notice, Outboxes
-from shoal.shard.outbox import Outbox
-from shoal.telemetry import metrics
 from tests.integration.broker.conftest import scene_on
 from tests.support.builders import Scene, outcome, submission
+from tests.support.notices import deliver
 from tests.support.servers import RedisServer
 
 pytestmark = pytest.mark.timeout(120)
-
-
-class Everything:
-    """A share that has all partitions."""
-
-    def __init__(self, partitions: int) -> None:
-        self.own = frozenset(range(partitions))
-
-
-async def deliver(scene: Scene) -> None:
-    """Deliver all notices that are due, as a shard does, until none comes."""
-    share: Any = Everything(scene.broker.partitions)
-    outbox = Outbox(scene.broker, share, metrics=metrics.current(), rng=Random(1))
-    while any([await outbox.run_once(n) for n in range(scene.broker.partitions)]):
-        pass
 
 
 async def child_of(

@@ -1,5 +1,8 @@
 """requeue: an operator's second chance, in every state, and once per operation."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from shoal.broker.keys import unique_digest
@@ -115,3 +118,44 @@ async def test_takes_its_unique_key_again(scene: Scene) -> None:
     # The end of the one that does not hold it leaves it to the other.
     await scene.broker.cancel([scene.id("a")])
     assert scene.state()[key] == "b"
+
+
+@pytest.mark.parametrize("word", ["dead", "cancelled"])
+async def test_unique_key_that_another_task_holds(scene7: Scene, word: Any) -> None:
+    """Two tasks never hold a key: the requeue is refused while the other has not ended, and changes nothing."""
+    await scene7.ended(word, "a", unique_key="k")
+    claims = await scene7.running("b", unique_key="k")
+    before = scene7.state()
+    assert await requeue(scene7, "a") == [("key_taken", word.upper())]
+    assert scene7.changes(before) == {}
+    await scene7.settle(outcome(claims["b"], "failed"))
+    assert (await requeue(scene7, "a", operation="op-2"))[0][0] == "key_taken"
+    await scene7.broker.cancel([scene7.id("b")])
+    assert (await requeue(scene7, "a", operation="op-3"))[0][0] == "requeued"
+    assert scene7.state()[f"unique:{unique_digest('k')}"] == "a"
+
+
+async def test_unique_key_raced_by_submissions_and_requeues(scene: Scene) -> None:
+    """However many want a unique key at once, one task has it, and the others are told which."""
+    for n in range(10):
+        await scene.ended("dead", f"old {n}", unique_key=f"k{n}")
+        early = [scene.submit(f"early {n} {k}", unique_key=f"k{n}") for k in range(n % 3)]
+        late = [scene.submit(f"late {n} {k}", unique_key=f"k{n}") for k in range(4)]
+        *before, again = [
+            *map(asyncio.ensure_future, early),
+            asyncio.ensure_future(requeue(scene, f"old {n}", operation=f"op {n}")),
+        ]
+        after = [asyncio.ensure_future(one) for one in late]
+        answers = [answer for one in (*before, *after) for answer in await one]
+        is_requeued = (await again)[0][0] == "requeued"
+        assert sum(answer.status == "new" for answer in answers) + is_requeued == 1
+        holder = {answer.id for answer in answers}
+        assert len(holder) == 1
+        assert (holder == {scene.id(f"old {n}")}) == is_requeued
+        await scene.broker.cancel(sorted(holder))
+
+
+async def test_nothing_to_run(scene7: Scene) -> None:
+    """A task whose payload was not kept can't run again, and says so."""
+    await scene7.ended("dead", "a", retention_s=0)
+    assert await requeue(scene7, "a") == [("forgotten", "DEAD")]
