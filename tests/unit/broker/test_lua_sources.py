@@ -130,3 +130,17 @@ def test_includes_exist_and_are_used(name: str) -> None:
     ] or [[]]
     assert len(set(included)) == len(included)
     assert {f"{helper}.lua" for helper in included} <= SOURCES.keys()
+
+
+def test_every_end_is_told() -> None:
+    """Where a script ends a task it calls `at_end`, or dependents would wait for ever."""
+    ends = re.compile(r"call\('HSET'[^\n]*'state', '(?:COMPLETED|DEAD|CANCELLED)'")
+    found = 0
+    for name, source in SOURCES.items():
+        lines = _code(source).splitlines()
+        for at, line in enumerate(lines):
+            if ends.search(line):
+                found += 1
+                after = "\n".join(lines[at : at + 20])
+                assert "at_end(id, " in after, f"{name}: {line.strip()}"
+    assert found >= 3
