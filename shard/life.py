@@ -197,7 +197,7 @@ def release(settings: Settings, incarnation: str, reason: str) -> int:
     """Hand back all that an incarnation holds, by a connection of its own. Blocks."""
     broker = SyncBroker(settings)
     try:
-        return broker.release(incarnation, reason)
+        return broker.release(incarnation, reason).tasks
     finally:
         broker.close()
 

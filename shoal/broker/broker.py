@@ -15,6 +15,7 @@ from shoal.broker.node import Node
 from shoal.broker.operations import Operations
 from shoal.broker.resilience import ErrorKind, error_for, kind_of
 from shoal.broker.results import (
+    Blame,
     Claimed,
     NoteItem,
     Outcome,
@@ -283,9 +284,11 @@ class Broker(Operations):
         """Pass a wake-up on that this worker can't use; whether somebody was asked to be woken."""
         return await self.run(self.calls.wake(partition, queue, hops))
 
-    async def release(self, partition: int, incarnation: str, reason: str) -> Released:
+    async def release(
+        self, partition: int, incarnation: str, reason: str, blame: Blame | None = None
+    ) -> Released:
         """Hand back a slice (at most 256) of all that an incarnation has; repeat until done."""
-        return await self.run(self.calls.release(partition, incarnation, reason))
+        return await self.run(self.calls.release(partition, incarnation, reason, blame))
 
     async def recover(self, partition: int, incarnation: str, *, full: bool = False) -> Recovered:
         """Hand back what the dead have not renewed for a lease, at most 256."""

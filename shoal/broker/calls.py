@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from shoal.broker.keys import stream_name, unique_digest
 from shoal.broker.pages import ListedTask, Place, Slice, bounds
 from shoal.broker.results import (
+    Blame,
     CancelResult,
     Claim,
     Claimed,
@@ -72,6 +73,7 @@ class Calls:
 
     def __init__(self, settings: Settings, partitions: int) -> None:
         self._lease_ms = ms(settings.worker.lease_s)
+        self._max_crashes = settings.worker.max_crashes
         self._partitions = partitions
         self._mode = "w" if settings.priority_mode == "weighted" else ""
         limit, retention = settings.limit, settings.retention
@@ -193,10 +195,18 @@ class Calls:
             arguments += item
         return Call(script("note"), partition, arguments, lambda r: [k - 1 for k in r[1:]])
 
-    def release(self, partition: int, incarnation: str, reason: str) -> Call[Released]:
-        """Hand back a slice of all that an incarnation has."""
+    def release(
+        self, partition: int, incarnation: str, reason: str, blame: Blame | None = None
+    ) -> Call[Released]:
+        """Hand back a slice of all that an incarnation has; ``blame`` goes with the reason ``crashed``."""
+        arguments: list[Argument] = [incarnation, reason]
+        if blame is not None:
+            arguments += (blame.cause, self._max_crashes)
+            for charge in blame.charges:
+                # The task is charged in its own partition, its type in all of them.
+                arguments += (charge.token if charge.partition == partition else "", charge.type)
         return Call(
-            script("release"), partition, (incarnation, reason), lambda r: Released(r[0], r[1] == 1)
+            script("release"), partition, arguments, lambda r: Released(r[0], r[1] == 1, r[2])
         )
 
     def recover(self, partition: int, incarnation: str, *, full: bool = False) -> Call[Recovered]:

@@ -130,6 +130,16 @@ class PartitionKeys:
         return self.prefix + "paused"
 
     @property
+    def isolated_types(self) -> str:
+        """The hash of isolated types by when they are so no longer."""
+        return self.prefix + "isolated_types"
+
+    @property
+    def charges(self) -> str:
+        """The zset of deaths that types were charged with during the last minute."""
+        return self.prefix + "charges"
+
+    @property
     def queues(self) -> str:
         """The set of queues that have their streams and groups here."""
         return self.prefix + "queues"

@@ -163,11 +163,45 @@ class Renewed(NamedTuple):
     unknown: list[UnknownClaim]
 
 
+class Charge(NamedTuple):
+    """A task whose code was executing when its shard died; ``type`` is charged with it."""
+
+    partition: int
+    token: bytes
+    type: bytes
+
+
+class Blame(NamedTuple):
+    """What a shard died of, by its own fault.
+
+    Attributes:
+        cause: In a few words, for people: ``killed by SIGSEGV``.
+        charges: What was executing; at least one.
+    """
+
+    cause: str
+    charges: tuple[Charge, ...]
+
+
 class Released(NamedTuple):
-    """The reply to one slice of a release: how many tasks went back, and whether nothing is left."""
+    """The reply to one slice of a release.
+
+    Attributes:
+        released: How many tasks the incarnation has no longer.
+        done: Whether nothing is left.
+        isolated: How many of them only an isolation shard may take now.
+    """
 
     released: int
     done: bool
+    isolated: int
+
+
+class HandedBack(NamedTuple):
+    """What a whole release did, over all partitions: tasks, and those of them only an isolation shard may take."""
+
+    tasks: int
+    isolated: int
 
 
 class Recovered(NamedTuple):

@@ -15,7 +15,7 @@ from shoal.broker.address import Address, parse_url
 from shoal.broker.calls import MAX_TASKS, Call, Calls
 from shoal.broker.keys import PartitionKeys
 from shoal.broker.resilience import ErrorKind, PartitionMissing, error_for, kind_of
-from shoal.broker.results import Outcome, Released, Renewed
+from shoal.broker.results import Blame, HandedBack, Outcome, Released, Renewed
 from shoal.broker.topology import parse_slots
 from shoal.config import Settings
 from shoal.errors import BrokerUnavailable, ShoalError
@@ -148,14 +148,21 @@ class SyncBroker:
         }
 
     def release(
-        self, incarnation: str, reason: str, partitions: Iterable[int] | None = None
-    ) -> int:
-        """Hand back all that an incarnation has, in every partition; returns how many tasks.
+        self,
+        incarnation: str,
+        reason: str,
+        partitions: Iterable[int] | None = None,
+        *,
+        blame: Blame | None = None,
+    ) -> HandedBack:
+        """Hand back all that an incarnation has, in every partition.
 
         Args:
             incarnation: Whose; it counts as dead from now on.
-            reason: ``killed`` or ``lost`` count as a recovery, ``drained`` and ``retired`` do not.
+            reason: ``killed`` or ``lost`` count as a recovery, ``drained`` and ``retired`` do not;
+                ``crashed`` charges what ``blame`` names, and nobody else.
             partitions: Only these; ``None`` = all.
+            blame: With ``crashed``: what it died of, and what was executing.
 
         Raises:
             BrokerUnavailable: Redis did not answer; repeat it, what is done stays done.
@@ -163,16 +170,17 @@ class SyncBroker:
         """
         calls = self._ready_calls()
         left = list(range(self.partitions) if partitions is None else partitions)
-        total = 0
+        tasks = isolated = 0
         refused: ShoalError | None = None
         while left:
             replies = self.run(
-                [calls.release(partition, incarnation, reason) for partition in left]
+                [calls.release(partition, incarnation, reason, blame) for partition in left]
             )
             again: list[int] = []
             for partition, reply in zip(left, replies, strict=True):
                 if isinstance(reply, Released):
-                    total += reply.released
+                    tasks += reply.released
+                    isolated += reply.isolated
                     if not reply.done:
                         again.append(partition)
                 elif not isinstance(reply, PartitionMissing):
@@ -180,7 +188,7 @@ class SyncBroker:
             left = again
         if refused is not None:
             raise refused
-        return total
+        return HandedBack(tasks, isolated)
 
     def settle(self, partition: int, incarnation: str, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes of one partition; at most 256. For a shard whose event loop stands still.

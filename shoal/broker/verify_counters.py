@@ -19,8 +19,8 @@ class Totals(NamedTuple):
 
 async def read_totals(walk: Walk) -> Totals:
     """Read them, together with what the streams say."""
-    ready, counts, stats, last_event, streams = await walk.script("verify_totals")
-    recounted: dict[str, int] = {}
+    ready, counts, stats, last_event, streams, isolated = await walk.script("verify_totals")
+    recounted = {"isolated_types": len(isolated) // 2}
     for name, entries, returned in zip(streams[0::3], streams[1::3], streams[2::3], strict=True):
         stream = name.decode()
         recounted |= {stream: entries, f"{stream}:returned": returned}
@@ -38,7 +38,7 @@ def check_ready(walk: Walk, totals: Totals) -> None:
             walk.find(
                 Code.READY_DIFFERS,
                 "ready",
-                f"{field} is {totals.ready.get(field) or 'not set'}, and the stream has {right or 0}",
+                f"{field} is {totals.ready.get(field) or 'not set'}, and there are {right or 0}",
                 field,
             )
 

@@ -43,6 +43,8 @@ PARTITION_KEYS = (
     KnownKey("grace_until", "string"),
     KnownKey("claimed:<incarnation>", "string", expires=True),
     KnownKey("paused", "set"),
+    KnownKey("isolated_types", "hash"),
+    KnownKey("charges", "zset", expires=True),
     KnownKey("queues", "set"),
     KnownKey("unique:<digest>", "string"),
     KnownKey("waiting:<id>", "set"),

@@ -34,6 +34,8 @@ class Code(StrEnum):
     QUEUE_UNLISTED = "queue_unlisted"
     #: A task is missing in an index of its state, or in `scheduled`.
     INDEX_MISSING = "index_missing"
+    #: A task that was charged with a crash stands where every shard may take it.
+    NOT_ISOLATED = "not_isolated"
     #: An index names a task that is not of its state, type, due time or fingerprint.
     INDEX_WRONG = "index_wrong"
     #: A COMPLETED task is in no entry of the journal: retention never finds it.

@@ -27,6 +27,7 @@ class Standing(NamedTuple):
     entry_carries: str
     consumer: str
     scheduled: str
+    crashes: str
     indexes: frozenset[str]
     notes_fault: str
     ends: str
@@ -53,6 +54,7 @@ class Standing(NamedTuple):
             entry_carries=carried,
             consumer=consumer,
             scheduled=scheduled,
+            crashes=text(row[15]),
             indexes=indexes,
             notes_fault=text(row[14]),
             ends=text(row[11]),
@@ -104,6 +106,13 @@ def _check(walk: Walk, task_id: str, task: Standing) -> None:
             Code.TASK_WITHOUT_ENTRY,
             key,
             f"the task is ready, and its entry {task.entry} {what}",
+            task_id,
+        )
+    if state not in ENDED and task.crashes and ":isolated" not in task.entry:
+        walk.find(
+            Code.NOT_ISOLATED,
+            key,
+            f"the task was charged with {task.crashes} crashes and stands at {task.entry}",
             task_id,
         )
     _check_indexes(walk, task_id, task)

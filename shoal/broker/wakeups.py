@@ -30,13 +30,14 @@ class Signal(NamedTuple):
 
     Attributes:
         kind: ``wake`` = tasks of ``queue`` became ready; ``urgent`` = work of ``priority`` where there was
-            none; ``returned`` = ``tasks`` of a dead worker went back;
+            none; ``returned`` = ``tasks`` of a dead worker went back; ``isolated`` = isolated tasks of
+            ``queue`` wait for an isolation shard;
             ``cancel`` = the cancel of ``task_id`` is requested; ``outbox`` = there are notices to deliver;
             ``subscribed`` = claim once, something may have been missed.
         hops: How many workers a wake-up has passed through.
     """
 
-    kind: Literal["wake", "urgent", "returned", "cancel", "outbox", "subscribed"]
+    kind: Literal["wake", "urgent", "returned", "isolated", "cancel", "outbox", "subscribed"]
     partition: int
     queue: str = ""
     hops: int = 0
@@ -177,6 +178,8 @@ class Wakeups:
             signal = Signal("returned", partition, tasks=int(words[1]))
         elif words[0] == b"outbox":
             signal = Signal("outbox", partition)
+        elif words[0] == b"isolated":
+            signal = Signal("isolated", partition, words[1].decode())
         else:
             signal = Signal("urgent", partition, priority=int(words[0]))
         self._signals.put_nowait(signal)

@@ -7,7 +7,7 @@
 --          | 'old' | 'dead'
 -- Changes  the pending lists (the RUNNING state), counters, the call's record, the sleepers, one event. Nothing per task.
 -- May be repeated: the recorded call number answers again with those of its tokens that still hold.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_promote lib_weighted
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_promote lib_weighted lib_isolation
 local me, number, want, sleep, lease, flags =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local ignore_counters = find(flags, 'i', 1, true) ~= nil
@@ -63,6 +63,8 @@ end
 
 local bytes = 0
 local claimed_of, cancelled_of, gone_of = {}, {}, {}
+-- Types whose tasks are moved apart (nil = none are), and what was moved: that is read, and asked for again.
+local apart, moved, nm = nil, {}, 0
 
 -- Entries just taken under this incarnation; counted[entry] is the delivery count (1 when absent).
 local function take(stream, entries, counted)
@@ -81,6 +83,13 @@ local function take(stream, entries, counted)
     elseif h[3] then
       end_cancelled(id, typ, h[3], h[6])
       cancelled_of[typ] = (cancelled_of[typ] or 0) + 1
+      nd = nd + 1; drop[nd] = entry
+    elseif apart and apart[typ] then
+      local line = history_line('interrupted', stream .. '/' .. entry .. '/' .. (counted and counted[entry] or 1), me,
+        'type_isolated')
+      call('HSET', key, 'entry', isolate(id, typ, stream), 'history', append_history(h[5], line))
+      nm = nm + 1; moved[nm] = id .. ' ' .. typ .. ' isolated type_isolated'
+      if nm <= 256 then read = read - 1 end
       nd = nd + 1; drop[nd] = entry
     else
       local spec = h[4]
@@ -175,6 +184,7 @@ for k = 1, #flat, 2 do
 end
 
 if recorded ~= number and want > 0 then
+  if known.isolated_types and suffix == '' then apart = isolated_types_now() end
   local visit = { [0] = {}, {}, {}, {} }
   for k = 1, #mine do
     local list = visit[mine[k][3]]
@@ -224,6 +234,9 @@ end
 
 apply(P .. 'counts', counts)
 apply(P .. 'stats', stats)
+if nm > 0 then
+  call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'isolated', 'w', me, 'o', concat(moved, '\n'))
+end
 if recorded ~= number then
   call('SET', P .. 'claimed:' .. me, ARGV[2] .. '\n' .. concat(tokens, ' '), 'EX', '86400')
   if got > 0 then

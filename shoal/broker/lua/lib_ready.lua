@@ -5,12 +5,19 @@ local function queue_of(stream)
   return match(stream, '^([^:]+):')
 end
 
+-- Who is to be woken for a stream: its queue, or `<queue>:isolated`, which only isolation shards take.
+local function sleepers_of(stream)
+  return queue_of(stream) .. (match(stream, ':isolated$') or '')
+end
+
 -- Wakes at most n sleepers of a queue, each on its own channel; one that nobody hears is passed over.
+-- Returns how many were too few.
 local function wake(queue, n, hops)
   if n > 8 then n = 8 end
   local tries, pops = 8, 64
   local keys = { P .. 'sleepers:' .. queue, P .. 'sleepers:*' }
-  for k = 1, 2 do
+  if find(queue, ':isolated', 1, true) then keys = { P .. 'sleepers:*:isolated' } end
+  for k = 1, #keys do
     while n > 0 and tries > 0 and pops > 0 do
       local popped = call('ZPOPMIN', keys[k])
       if not popped[1] then break end
@@ -21,6 +28,7 @@ local function wake(queue, n, hops)
       end
     end
   end
+  return n
 end
 
 -- The group must exist before the first entry can be claimed; SADD tells the first use of a queue.
@@ -43,7 +51,7 @@ local function make_ready(id, typ, stream)
   ensure_queue(queue)
   local entry = call('XADD', P .. 'stream:' .. stream, '*', 'i', id, 'y', typ)
   bump(ready, stream, 1)
-  bump(woken, queue, 1)
+  bump(woken, sleepers_of(stream), 1)
   return stream .. '/' .. entry
 end
 
@@ -51,7 +59,7 @@ end
 local function note_returned(stream, n)
   bump(ready, stream, n)
   bump(ready, stream .. ':returned', n)
-  bump(woken, queue_of(stream), n)
+  bump(woken, sleepers_of(stream), n)
 end
 
 -- Writes `ready` and tells every shard of urgent work that was not there before.
@@ -65,12 +73,18 @@ local function flush_ready(known)
   end
 end
 
+-- Isolated work waits, and no isolation shard sleeps: every shard hears of it and has its supervisor start one.
+local function call_for_isolation(queue)
+  call('SPUBLISH', P .. 'urgent', 'isolated ' .. queue)
+end
+
 -- Writes `ready` and wakes sleepers; `taken` of the newly ready the caller takes itself. Call once, last.
 local function finish_ready(known, taken)
   flush_ready(known)
   for queue, n in pairs(woken) do
-    local left = n - (taken or 0)
-    if left > 0 then wake(queue, left, 0) end
+    local apart = match(queue, '^(.*):isolated$')
+    local left = apart and n or n - (taken or 0)
+    if left > 0 and wake(queue, left, 0) > 0 and apart then call_for_isolation(apart) end
   end
 end
 

@@ -19,7 +19,8 @@ local function requeue_task(id, operation)
   if is_taken(h[6], id) then return 'key_taken', state end
   local entry = make_ready(id, typ, match(h[1], '^[^/]+'))
   call('HSET', key, 'entry', entry, 'history', append_history(h[4], history_line('requeued', operation, '', '')))
-  call('HDEL', key, 'state', 'due', 'ended', 'reason', 'cancel', 'fingerprint', 'no_handler_since')
+  call('HDEL', key, 'state', 'due', 'ended', 'reason', 'cancel', 'fingerprint', 'no_handler_since', 'crashes',
+    'recoveries')
   index_remove(state, typ, id)
   if state == 'FAILED' then call('ZREM', P .. 'scheduled', id) end
   if h[5] then call('ZREM', P .. 'index:DEAD:by:' .. h[5], id) end

@@ -20,8 +20,8 @@ local function append_history(history, line)
 end
 
 -- interrupted and requeued lines carry the time they were written as their start.
-local function history_line(kind, token, worker, outcome)
-  return kind .. US .. token .. US .. worker .. US .. NOW_TEXT .. US .. '0' .. US .. outcome .. US .. '\n'
+local function history_line(kind, token, worker, outcome, error)
+  return kind .. US .. token .. US .. worker .. US .. NOW_TEXT .. US .. '0' .. US .. outcome .. US .. (error or '') .. '\n'
 end
 
 local function index_add(state, typ, id)
@@ -92,6 +92,20 @@ local function end_cancelled(id, typ, reason, unique)
     if find(ends, 'w', 1, true) then stop_waiting(id) end
     at_end(id, 'CANCELLED', ends)
   end
+end
+
+-- DEAD without an outcome of a run: the hash, the indexes, the unique key, what it means to others. The caller moves the counters and the entry.
+-- The reason is the fingerprint too, so that these stand together in the dead letter queue.
+local function end_dead(id, typ, why, history, error, unique)
+  local key = P .. 'task:' .. id
+  call('HSET', key, 'state', 'DEAD', 'ended', NOW_TEXT, 'reason', why, 'history', history, 'error', error,
+    'fingerprint', why)
+  call('HDEL', key, 'cancel', 'due')
+  call('ZADD', P .. 'index:DEAD:by:' .. why, NOW_TEXT, id)
+  index_add('DEAD', typ, id)
+  free_unique(unique, id)
+  bump(stats, 'dead:' .. typ, 1)
+  at_end(id, 'DEAD', call('HGET', key, 'ends'))
 end
 
 local function drop_entries(stream, entries)

@@ -5,7 +5,7 @@
 -- Returns  {recovered, incarnations removed, 1 when it waits for the grace after an outage}
 -- Changes  as release with reason lost; an incarnation that had nothing only leaves.
 -- May be repeated.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_release
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_touch lib_isolation lib_release
 local caller, lease, full = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 
 touch(lease)
@@ -38,7 +38,7 @@ for _, me in ipairs(suspects) do
     local key = P .. 'stream:' .. stream
     local pending = call('XPENDING', key, GROUP, 'IDLE', lease, '-', '+', left, me)
     if #pending > 0 then
-      handed = handed + hand_back(stream, pending, me, 'lost', true)
+      handed = handed + hand_back(stream, pending, me, 'lost')
       left = left - #pending
     end
     if #call('XPENDING', key, GROUP, '-', '+', 1, me) > 0 then remains = true end
@@ -48,6 +48,15 @@ for _, me in ipairs(suspects) do
   if not remains then
     forget(me, streams)
     removed = removed + 1
+  end
+end
+-- The net below all calls for an isolation shard: while isolated work waits, it is said again.
+local flat = call('HGETALL', P .. 'ready')
+for k = 1, #flat, 2 do
+  local queue, priority = match(flat[k], '^([^:]+):(%d):isolated$')
+  if queue then
+    local held = call('SMISMEMBER', P .. 'paused', '*', queue, queue .. ':' .. priority)
+    if held[1] + held[2] + held[3] == 0 then bump(woken, queue .. ':isolated', tonumber(flat[k + 1])) end
   end
 end
 finish_release(caller)

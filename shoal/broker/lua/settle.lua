@@ -7,7 +7,7 @@
 -- Returns  {'ok', index, status, ...}: only what is not ok; already | gone | stale
 -- Changes  hashes, journals, indexes, counters, one event; prunes a slice of `done`; the entries last.
 -- May be repeated, late too: an outcome is applied only to a token that holds.
---# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_prune
+--# include lib_base lib_counters lib_ready lib_tasks_read lib_tasks lib_prune lib_isolation
 local me, keep, tombstone = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local total = (#ARGV - 3) / 7
 
@@ -232,7 +232,12 @@ for stream, entries in pairs(back) do
 end
 apply(P .. 'counts', counts)
 apply(P .. 'stats', stats)
-for stream, entries in pairs(drops) do drop_entries(stream, entries) end
+for stream, entries in pairs(drops) do
+  drop_entries(stream, entries)
+  if completed > 0 and is_isolated(stream) then
+    for t = 1, ndt do absolve_type(done_types[t]) end
+  end
+end
 finish_ready()
 if first_due then wake_for_due(first_due) end
 return answer

@@ -4,7 +4,7 @@
 --   ARGV     ids
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
 --          names it, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}, `ends`,
---          how many parents it waits for, score in `expiring`, what is wrong with what its handler reported};
+--          how many parents it waits for, score in `expiring`, what is wrong with what its handler reported, crashes};
 --          what is not there is ''
 -- Changes  nothing.
 --# include lib_base
@@ -29,7 +29,8 @@ end
 local out = {}
 for k = 1, #ARGV do
   local id = ARGV[k]
-  local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'ends')
+  local h = redis.pcall('HMGET', P .. 'task:' .. id, 'entry', 'state', 'type', 'due', 'unique', 'fingerprint', 'ends',
+    'crashes')
   if h.err then
     out[k] = 'wrong_type'
   elseif not h[1] and not h[2] and not h[3] and call('EXISTS', P .. 'task:' .. id) == 0 then
@@ -59,6 +60,7 @@ for k = 1, #ARGV do
     local waiting = redis.pcall('SCARD', P .. 'waiting:' .. id)
     if type(waiting) == 'number' then row[13] = waiting end
     row[14] = read('ZSCORE', P .. 'expiring', id) or ''
+    row[16] = h[8] or ''
     out[k] = row
   end
 end

@@ -2,7 +2,7 @@
 -- verify_totals: the counters, and what the streams say of `ready`, at one instant.
 --   KEYS[1]  the partition's marker
 -- Returns  {{ready field, value, ...}, {counts field, value, ...}, {stats field, value, ...}, last event's id or '',
---          {stream, entries that are not pending + returned, returned, repeated}}
+--          {stream, entries that are not pending + returned, returned, repeated}, {isolated type, until ms, repeated}}
 -- Changes  nothing.
 --# include lib_base
 local streams, m = {}, 0
@@ -26,4 +26,4 @@ for _, queue in ipairs(call('SMEMBERS', P .. 'queues')) do
 end
 local last = call('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 1)[1]
 return { call('HGETALL', P .. 'ready'), call('HGETALL', P .. 'counts'), call('HGETALL', P .. 'stats'),
-  last and last[1] or '', streams }
+  last and last[1] or '', streams, call('HGETALL', P .. 'isolated_types') }

@@ -25,14 +25,14 @@ async def test_handed_back_before_the_backlog(scene7: Scene) -> None:
         assert {answer.status for answer in await call} == {"new"}
 
     began = time.monotonic()
-    assert await scene7.broker.release(0, OTHER, "killed") == (50, True)
+    assert await scene7.broker.release(0, OTHER, "killed") == (50, True, 0)
     claimed = await scene7.claim(ME, want=50)
     assert time.monotonic() - began < 1
     assert [claim.id.decode() for claim in claimed.claims] == first
     assert claimed.depths == (0, BACKLOG, 0, 0)
 
     # The releaser repeats until it is answered, and may be late.
-    assert await scene7.broker.release(0, OTHER, "killed") == (0, True)
+    assert await scene7.broker.release(0, OTHER, "killed") == (0, True, 0)
     key = scene7.key("stream:default:1")
     assert scene7.client().xpending(key, GROUP)["pending"] == 50
     assert set(await scene7.settle(*map(outcome, claimed.claims))) == {"ok"}

@@ -75,7 +75,7 @@ async def test_blocking_twin(cluster: RedisCluster3, cluster_scene: Scene) -> No
         renewed = sync.renew(tokens, ME)
         assert {row.status for row in renewed.values()} == {"ok"}
         assert [row.lost for row in renewed.values()] == [[]] * PARTITIONS
-        assert sync.release(ME, "killed") == 2 * PARTITIONS
+        assert sync.release(ME, "killed").tasks == 2 * PARTITIONS
         assert sync.ping() < 1
     finally:
         sync.close()

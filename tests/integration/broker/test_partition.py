@@ -24,7 +24,7 @@ async def test_missing_marker(scene: Scene) -> None:
     before = scene.state()
     sync = SyncBroker(settings_for(f"redis://{_address(scene)}/0"))
     try:
-        assert sync.release(ME, "lost") == 0
+        assert sync.release(ME, "lost").tasks == 0
     finally:
         sync.close()
     assert scene.changes(before) == {}

@@ -15,7 +15,7 @@ async def test_whole_state(scene: Scene, reason: str, counts: bool) -> None:
     claims = await scene.running("a", "b")
     await scene.renew(claims["a"])
     before = scene.state()
-    assert await scene.broker.release(0, ME, reason) == (2, True)
+    assert await scene.broker.release(0, ME, reason) == (2, True, 0)
     recovered = {"task:a/recoveries": "1", "task:b/recoveries": "1"} if counts else {}
     assert scene.changes(before) == {
         "stream:default:1/a.1": "a mail @ returned x1",
@@ -43,7 +43,7 @@ async def test_twice(scene: Scene) -> None:
     await scene.running("a")
     await scene.broker.release(0, ME, "killed")
     before = scene.state()
-    assert await scene.broker.release(0, ME, "killed") == (0, True)
+    assert await scene.broker.release(0, ME, "killed") == (0, True, 0)
     assert scene.changes(before) == {}
 
 
@@ -53,7 +53,7 @@ async def test_late(scene: Scene) -> None:
     await scene.broker.release(0, ME, "killed")
     (claim,) = (await scene.claim(OTHER)).claims
     before = scene.state()
-    assert await scene.broker.release(0, ME, "killed") == (0, True)
+    assert await scene.broker.release(0, ME, "killed") == (0, True, 0)
     assert scene.changes(before) == {}
     assert await scene.settle(outcome(claim), incarnation=OTHER) == ["ok"]
 
@@ -75,15 +75,15 @@ async def test_slices(scene7: Scene) -> None:
         await scene7.broker.submit(0, [submission(scene7.id(f"{part}-{n}")) for n in range(100)])
     await scene7.claim(want=256)
     await scene7.claim(want=44)
-    assert await scene7.broker.release(0, ME, "lost") == (256, False)
-    assert await scene7.broker.release(0, ME, "lost") == (44, True)
+    assert await scene7.broker.release(0, ME, "lost") == (256, False, 0)
+    assert await scene7.broker.release(0, ME, "lost") == (44, True, 0)
 
 
 async def test_hash_gone_or_elsewhere(scene: Scene) -> None:
     """What has no hash any more, or stands elsewhere, is dropped instead of handed back."""
     await scene.running("gone", "a")
     scene.client().delete(scene.key("task:gone"))
-    assert await scene.broker.release(0, ME, "lost") == (1, True)
+    assert await scene.broker.release(0, ME, "lost") == (1, True, 0)
     state = scene.state()
     assert "stream:default:1/gone.1" not in state
     assert (state["counts/PENDING"], state["counts/RUNNING"]) == ("1", "0")
@@ -94,7 +94,7 @@ async def test_all_queues_and_priorities(scene7: Scene) -> None:
     for number, queue in enumerate(("one", "two", "three", "four")):
         await scene7.submit(queue, queue=queue, priority=number)
     await scene7.claim()
-    assert await scene7.broker.release(0, ME, "lost") == (4, True)
+    assert await scene7.broker.release(0, ME, "lost") == (4, True, 0)
 
 
 async def test_all_partitions(redis7: RedisServer) -> None:
@@ -110,7 +110,7 @@ async def test_all_partitions(redis7: RedisServer) -> None:
             await scene.claim(want=44, partition=partition)
         sync = SyncBroker(settings_for(redis7.url, partitions=4))
         try:
-            assert sync.release(ME, "killed") == 1200
-            assert sync.release(ME, "killed") == 0
+            assert sync.release(ME, "killed") == (1200, 0)
+            assert sync.release(ME, "killed") == (0, 0)
         finally:
             sync.close()
