@@ -8,13 +8,30 @@ from typing import TYPE_CHECKING, Final
 
 from shoal.broker.outbox import Outboxes
 from shoal.errors import ShoalError
+from shoal.shard.control import Why
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
+    from shoal.config import Settings
     from shoal.shard.claimer import Claimer
+    from shoal.shard.control import Control
+    from shoal.shard.executor import Executor
     from shoal.shard.ledger import Ledger
 
 _ROUND_S: Final = 0.2
+
+
+async def end_when_quiet(
+    executor: Executor, ledger: Ledger, settings: Settings, control: Control
+) -> None:
+    """Tell an isolation shard to end once it has had nothing to do for ``SHOAL_ISOLATION_IDLE``."""
+    idle_s = settings.worker.isolation_idle_s
+    seen, quiet_since = -1, time.monotonic()
+    while time.monotonic() - quiet_since < idle_s:
+        if executor.processed != seen or not ledger.is_empty:
+            seen, quiet_since = executor.processed, time.monotonic()
+        await asyncio.sleep(_ROUND_S)
+    control.stop(Why.DONE)
 
 
 async def until_idle(

@@ -57,6 +57,7 @@ class Claimer:
         is_weighted: Priorities have shares of each partition, so none draws this shard to another.
         deferred: Considers again in the next turn, or in time.
         rng: Draws where to begin, and the jitter of polls.
+        reads_depths: Whether to read depths beside claims, which tell of ordinary work only.
         claims: Makes what sends them, given whom to tell of replies.
     """
 
@@ -70,6 +71,7 @@ class Claimer:
         is_weighted: bool,
         deferred: Deferred,
         rng: Random,
+        reads_depths: bool = True,
         claims: Callable[[Callable[[Lane, Claimed], None]], Claims],
     ) -> None:
         self._broker = broker
@@ -77,6 +79,7 @@ class Claimer:
         self._slice = slice
         self._queues = queues
         self._rng = rng
+        self._reads_depths = reads_depths
         self._claims = claims(self._replied)
         self._lanes = self._claims.lanes
         self._deferred = deferred
@@ -153,7 +156,7 @@ class Claimer:
 
     async def begin(self) -> None:
         """Claim for the first time: what the one it replaces was running comes before any backlog."""
-        self._wanted_depths = list(range(len(self._lanes)))
+        self._wanted_depths = list(range(len(self._lanes))) if self._reads_depths else []
         with contextlib.suppress(ShoalError):
             await self._read_depths()
         self._has_begun = True
@@ -267,6 +270,8 @@ class Claimer:
         slice; so the others are read for what an announcement that got lost would have said.
         """
         self._depths_at = now_s
+        if not self._reads_depths:
+            return
         if now_s - self._all_depths_at > depths.ALL_BELIEVED_S:
             self._all_depths_at = now_s
             wanted: Iterable[int] = range(len(self._lanes))

@@ -50,6 +50,7 @@ class Claims:
         deferred: Deferred,
         page: Page,
         queues: tuple[str, ...],
+        is_isolation: bool,
         replied: Callable[[Lane, Claimed], None],
         is_dead: Callable[[], None],
         metrics: Metrics,
@@ -66,6 +67,7 @@ class Claims:
             deferred: Waits for Redis.
             page: Told of each reply, since readiness means that replies come.
             queues: What this worker serves; empty = all.
+            is_isolation: Claim only what stands apart.
             replied: Called after the tasks of a reply were begun.
             is_dead: Called when the broker says that this incarnation was released.
             metrics: Counts claims.
@@ -79,6 +81,7 @@ class Claims:
         self._deferred = deferred
         self._page = page
         self._queues = queues
+        self._is_isolation = is_isolation
         self._replied = replied
         self._is_dead = is_dead
         self._metrics = metrics
@@ -144,6 +147,7 @@ class Claims:
             queues=self._queues,
             sleep_s=lane.sleep_s,
             ignore_counters=lane.is_blind,
+            isolated=self._is_isolation,
         )
         self._deferred.reply(call, partial(self._answered, lane))
 

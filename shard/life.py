@@ -17,7 +17,7 @@ from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus, ShoalError
 from shoal.lifecycle import EXIT_RECYCLED
 from shoal.page import PageState
-from shoal.shard.burst import until_idle
+from shoal.shard.burst import end_when_quiet, until_idle
 from shoal.shard.control import Control, Why
 from shoal.shard.heartbeat import Heartbeat
 from shoal.shard.loops import every
@@ -54,6 +54,7 @@ async def live(
     replaces: str | None,
     ready: Callable[[], None],
     forks: ForkServer | None = None,
+    is_isolation: bool = False,
 ) -> int:
     """Be a worker until ``control`` says to end.
 
@@ -66,6 +67,7 @@ async def live(
         replaces: The incarnation that is known to be dead, whose name this one takes over.
         ready: Called once the worker can claim.
         forks: Forks processes for handlers that want one; ``None`` = no type does.
+        is_isolation: Take only what stands apart, and end when nothing of that is left.
 
     Returns:
         What to exit with: ``OK``, ``EXIT_RECYCLED`` where a successor is wanted at once, or what tells
@@ -84,7 +86,16 @@ async def live(
             await asyncio.to_thread(release, settings, former, "killed")
         app.attach(broker, settings)
         parts = Parts(
-            settings, page, app, broker, registry, incarnation, control, metrics.current(), forks
+            settings,
+            page,
+            app,
+            broker,
+            registry,
+            incarnation,
+            control,
+            metrics.current(),
+            forks,
+            is_isolation=is_isolation,
         )
         try:
             return await _work(settings, page, parts, broker, registry, heartbeat, control, ready)
@@ -147,6 +158,11 @@ def _claiming(
     services = [
         parts.wakes.listen(),
         parts.claimer.run_errands(),
+    ]
+    if parts.is_isolation:
+        # Its partitions are all, and what it does must not hang on what it runs: the others look after them.
+        return [*services, end_when_quiet(parts.executor, parts.ledger, settings, control)]
+    services += [
         parts.outbox.run(),
         every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
         every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),

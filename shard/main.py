@@ -15,6 +15,7 @@ from shoal.errors import ExitStatus, ShoalError, StartupError
 from shoal.lifecycle import READY, RELEASE_RESERVE_S, ChildContext, startup_failure
 from shoal.loading import load_app
 from shoal.model.identity import Incarnation
+from shoal.page import PageState
 from shoal.shard.control import Control, OrphanWatch, Why
 from shoal.shard.life import live, release
 
@@ -46,7 +47,11 @@ def main(context: ChildContext) -> int:
         return int(_cannot_start(context, StartupError(f"no process can be forked: {error}")))
     # Not closed: that would wait for threads of user code, and the process ends now anyway.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return int(runner.run(_run(context, app, forks)))
+    try:
+        return int(runner.run(_run(context, app, forks)))
+    finally:
+        # Whatever ends the process without this was not this shard's own end.
+        context.page.state = PageState.ENDED
 
 
 def _fork_server(context: ChildContext, app: Shoal) -> ForkServer | None:
@@ -91,6 +96,7 @@ async def _run(context: ChildContext, app: Shoal, forks: ForkServer | None) -> i
             replaces=context.replaces,
             ready=ready,
             forks=forks,
+            is_isolation=context.is_isolation,
         )
     except ShoalError as error:
         if is_ready:

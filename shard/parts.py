@@ -62,7 +62,11 @@ class Parts:
         control: Control,
         metrics: Metrics,
         forks: ForkServer | None = None,
+        *,
+        is_isolation: bool = False,
     ) -> None:
+        #: Whether it takes only what stands apart.
+        self.is_isolation = is_isolation
         name = self.incarnation = str(incarnation)
         rng = SystemRandom()
         is_dead = partial(control.stop_now, Why.DEAD)
@@ -106,6 +110,7 @@ class Parts:
             is_weighted=settings.priority_mode == "weighted",
             deferred=self.deferred,
             rng=rng,
+            reads_depths=not is_isolation,
             claims=lambda replied: Claims(
                 broker,
                 name,
@@ -115,6 +120,7 @@ class Parts:
                 deferred=self.deferred,
                 page=page,
                 queues=settings.worker.queues,
+                is_isolation=is_isolation,
                 replied=replied,
                 is_dead=is_dead,
                 metrics=metrics,
@@ -153,6 +159,8 @@ class Parts:
             executor=self.executor,
             ledger=self.ledger,
             outbox=self.outbox,
+            queues=settings.worker.queues,
+            page=None if is_isolation else page,
         )
         self.recoverer = Recoverer(broker, name, self.slice)
         self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))

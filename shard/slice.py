@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from shoal.model.identity import ISOLATION_INDEX, slot_label
 from shoal.model.partition import assign
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Up to so many partitions every shard is in touch with all of them.
 TOUCH_ALL: Final = 16
+
+
+_ISOLATION: Final = f"-{slot_label(ISOLATION_INDEX)}"
 
 
 class Share(NamedTuple):
@@ -60,7 +64,10 @@ class Slice:
         Raises:
             BrokerUnavailable: Redis is away; the share stays as it was.
         """
-        names = await self._registry.live_names()
+        # An isolation shard serves no partition of its own.
+        names = [
+            name for name in await self._registry.live_names() if not name.endswith(_ISOLATION)
+        ]
         if names != self._seen:
             self._seen = names
             self.own, self.touched = share_of(self._name, names, self._partitions)

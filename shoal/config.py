@@ -160,6 +160,10 @@ class WorkerSettings:
         "SHOAL_MAX_CRASHES", 3, Whole(1, 100, "crashes"),
         "Crashes of a shard that a task may cause before it is DEAD (quarantined).",
     )  # fmt: skip
+    isolation_idle_s: float = _setting(
+        "SHOAL_ISOLATION_IDLE", 15.0, Duration(1, 3600),
+        "After how long without a task the host's isolation shard ends.",
+    )  # fmt: skip
     metrics_port: int | None = _setting(
         "SHOAL_METRICS_PORT", None, _PORT,
         "Where the host serves /metrics, /livez and /readyz.", default_text="not served",

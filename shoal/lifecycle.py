@@ -47,6 +47,8 @@ class ChildContext:
     replaces: str | None
     #: Chosen by the supervisor, so that it knows the incarnation of its dead without asking.
     nonce: str
+    #: Whether it is the host's isolation shard, which takes only what stands apart, one at a time.
+    is_isolation: bool = False
 
 
 def startup_failure(exit_status: ExitStatus | int, message: str) -> bytes:

@@ -22,6 +22,7 @@ offset  type   meaning
 80      int64  of these, tasks whose attempt failed
 88      int64  tasks running now
 96      int64  start of the shard, monotonic ms (written by the supervisor)
+104     int64  last time the shard heard that isolated tasks wait, monotonic ms; 0 = never
 128 …          the slots, ``SLOT_BYTES`` each
 ======  =====  =============================================================================
 
@@ -60,7 +61,7 @@ TEXT_BYTES = SLOT_BYTES - TEXT_OFFSET
 
 # Indices into the header's int64 fields.
 _MAGIC, _SLOTS, _PID, _RESTARTS, _STATE, _EXECUTING = range(6)
-_CONTACT, _TICK, _LOOP_TICK, _PROCESSED, _FAILED, _RUNNING, _STARTED = range(6, 13)
+_CONTACT, _TICK, _LOOP_TICK, _PROCESSED, _FAILED, _RUNNING, _STARTED, _ISOLATED = range(6, 14)
 
 _WORD = 8
 _SLOT_WORDS = SLOT_BYTES // _WORD
@@ -80,6 +81,8 @@ class PageState(IntEnum):
     PAUSED = 2
     #: Claims nothing more and will exit.
     DRAINING = 3
+    #: Has come to its own end and exits now; a process that is gone without it was ended by something else.
+    ENDED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,10 @@ class Page:
     def contact(self) -> None:
         """The broker has just answered a claim or a renew; readiness depends on it."""
         self._words[_CONTACT] = self._clock_ms()
+
+    def heard_isolated(self) -> None:
+        """Isolated tasks wait, and no isolation shard sleeps: the supervisor shall start one."""
+        self._words[_ISOLATED] = self._clock_ms()
 
     def set_slot(
         self, index: int, partition: int, token: bytes, task_id: bytes, task_type: bytes
@@ -288,6 +295,16 @@ class Page:
     def tick_ms(self) -> int:
         """Last tick of the renew thread, monotonic ms; 0 = never."""
         return self._words[_TICK]
+
+    @property
+    def isolated_ms(self) -> int:
+        """When the shard last heard that isolated tasks wait, monotonic ms; 0 = never."""
+        return self._words[_ISOLATED]
+
+    @property
+    def started_ms(self) -> int:
+        """Start of the last shard here, monotonic ms; 0 = there was none."""
+        return self._words[_STARTED]
 
     def snapshot(self, *, slots: bool = True) -> PageSnapshot:
         """Read the page; never waits, whatever its writer does.

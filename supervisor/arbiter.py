@@ -12,14 +12,18 @@ import signal
 import sys
 import time
 
+from shoal.broker.results import Blame
 from shoal.config import Settings
 from shoal.errors import ExitStatus
 from shoal.lifecycle import EXIT_RECYCLED, RELEASE_RESERVE_S
+from shoal.page import PageState
+from shoal.supervisor.blame import blame_for
 from shoal.supervisor.board import Board
 from shoal.supervisor.exporter_keeper import ExporterKeeper
 from shoal.supervisor.fleet import Fleet
 from shoal.supervisor.hand_back import HandBack, Job
 from shoal.supervisor.inbox import Inbox
+from shoal.supervisor.isolation import Isolation
 from shoal.supervisor.launcher import Helper, Launcher
 from shoal.supervisor.notify import Notifier
 from shoal.supervisor.processes import children_of, ending_of, send
@@ -63,7 +67,10 @@ class Arbiter:
         self._fleet = Fleet(shards, board)
         self._budget = RestartBudget(policy)
         self._watch = Watch(settings)
-        self._hand_back = HandBack(self._fork_releaser)
+        self._isolation = Isolation(
+            self._fleet.isolation, lambda: (slot.page for slot in self._fleet.ordinary())
+        )
+        self._hand_back = HandBack(self._fork_releaser, self._isolation.call)
         self._exporter = ExporterKeeper(self._fork_exporter if with_exporter else None)
         self._status = ExitStatus.OK
         #: By when all must be gone; None = nobody told us to end.
@@ -83,7 +90,7 @@ class Arbiter:
         self._launcher.own_fds |= self._inbox.fds
         try:
             self._exporter.keep(time.monotonic())
-            for slot in self._fleet:
+            for slot in self._fleet.ordinary():
                 self._fork_shard(slot)
             while not self._is_over():
                 for number in self._inbox.wait(self._pause_s()):
@@ -110,6 +117,9 @@ class Arbiter:
                 self._look_after(slot, now_s)
         if self._deadline_s is None:
             self._exporter.keep(now_s)
+            if self._isolation.is_due():
+                self._isolation.forked()
+                self._fork_shard(self._isolation.slot)
         self._feed_watchdog(now_s)
 
     def _pause_s(self) -> float:
@@ -159,10 +169,10 @@ class Arbiter:
             return
         if slot.report is not None:
             self._inbox.watch(slot.report)
-        logger.debug("shard {} forked: {}, pid {}", slot.index, slot.incarnation, slot.pid)
+        logger.debug("shard {} forked: {}, pid {}", slot.label, slot.incarnation, slot.pid)
 
-    def _fork_releaser(self, incarnation: str, reason: str) -> Helper:
-        helper = self._launcher.fork_releaser(incarnation, reason)
+    def _fork_releaser(self, incarnation: str, reason: str, blame: Blame | None) -> Helper:
+        helper = self._launcher.fork_releaser(incarnation, reason, blame)
         self._inbox.watch(helper.report)
         return helper
 
@@ -179,7 +189,7 @@ class Arbiter:
                 took_ms = (now_s - slot.started_s) * 1000
                 logger.info(
                     "shard {} is ready: {}, pid {}, {:.0f} ms after its start",
-                    slot.index,
+                    slot.label,
                     slot.incarnation,
                     slot.pid,
                     took_ms,
@@ -218,15 +228,19 @@ class Arbiter:
             self._note_ready(now_s)
             failure = slot.report.failure
         was_told, is_rolling = slot.is_stopping, slot.is_rolling
-        executing = slot.page.snapshot().executing
-        end = End(ending, slot.ended(now_s), failure, was_told, is_rolling)
+        page = slot.page.snapshot()
+        has_ended = page.state is PageState.ENDED
+        was_stuck = slot.was_stuck
+        end = End(ending, slot.ended(now_s), failure, was_told, is_rolling, has_ended)
+        blame = None
         if end.is_lost:
-            self._hand_back.add(slot.incarnation, now_s)
+            blame = blame_for(ending, page, was_stuck=was_stuck)
+            self._hand_back.add(slot.incarnation, now_s, blame)
             slot.replaces = slot.incarnation
-            tasks = ", ".join(task.task_id.decode("ascii", "replace") for task in executing)
+            tasks = ", ".join(task.task_id.decode("ascii", "replace") for task in page.executing)
             logger.warning(
                 "shard {} died: {}, {}; it was executing {}",
-                slot.index,
+                slot.label,
                 slot.incarnation,
                 ending,
                 tasks or "no task's code",
@@ -236,19 +250,37 @@ class Arbiter:
                 # It may have ended without its event loop, and then its name is still in the registry.
                 slot.replaces = slot.incarnation
             level = "INFO" if end.life.was_ready else "DEBUG"
-            logger.log(level, "shard {} ended: {}, {}", slot.index, slot.incarnation, ending)
+            logger.log(level, "shard {} ended: {}, {}", slot.label, slot.incarnation, ending)
+        if slot.is_isolation:
+            self._isolation_ended(slot, end, now_s)
+            return
         verdict = judge(
             end,
             is_draining=self._deadline_s is not None,
             is_burst=self._settings.worker.burst,
             any_was_ready=self._was_ready,
         )
+        if blame is not None and verdict is Verdict.REPLACE:
+            # The poison is set apart: that working shards met it is no reason to give up the host.
+            verdict = Verdict.SUCCEED
         self._follow(slot, end, verdict)
         self._tell_systemd()
 
+    def _isolation_ended(self, slot: Slot, end: End, now_s: float) -> None:
+        pause_s = self._isolation.ended(
+            now_s,
+            is_clean=end.is_clean,
+            lived_s=end.life.lived_s,
+            could_start=end.failure is None,
+        )
+        if end.failure is not None:
+            logger.error("the isolation shard can't start: {}", end.failure[1])
+        if pause_s and self._deadline_s is None:
+            slot.phase, slot.due_s = Phase.WAITING, now_s + pause_s
+
     def _follow(self, slot: Slot, end: End, verdict: Verdict) -> None:
         if end.failure is not None and verdict in {Verdict.REPLACE, Verdict.POSTPONE}:
-            logger.error("shard {} can't start: {}", slot.index, end.failure[1])
+            logger.error("shard {} can't start: {}", slot.label, end.failure[1])
         if not end.life.was_ready and self._rolling.cancel():
             logger.error("the rolling restart ends here: the new shard can't start")
         match verdict:
@@ -283,7 +315,7 @@ class Arbiter:
 
     def _wait(self, slot: Slot, pause_s: float) -> None:
         slot.phase, slot.due_s = Phase.WAITING, time.monotonic() + pause_s
-        logger.warning("shard {} starts again in {:.2f} s", slot.index, pause_s)
+        logger.warning("shard {} starts again in {:.2f} s", slot.label, pause_s)
 
     def _releaser_ended(self, job: Job, ending: Ending) -> None:
         if job.helper is not None:
@@ -372,13 +404,13 @@ class Arbiter:
 
     def _look_after(self, slot: Slot, now_s: float) -> None:
         if slot.kill_s is not None and slot.kill_s <= now_s:
-            logger.error("shard {} did not end in time: killed", slot.index)
+            logger.error("shard {} did not end in time: killed", slot.label)
             slot.kill_s = now_s + _TURN_S
             send(slot.pid, signal.SIGKILL)
         if slot.phase is Phase.STARTING:
             if now_s - slot.started_s > _SLOW_START_S and not slot.was_slow:
                 slot.was_slow = True
-                logger.warning("shard {} is not ready after {:g} s", slot.index, _SLOW_START_S)
+                logger.warning("shard {} is not ready after {:g} s", slot.label, _SLOW_START_S)
         else:
             self._watch.enforce(slot, now_s)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 
+from shoal.model.identity import ISOLATION_INDEX
 from shoal.page import Page, page_bytes
 
 __all__ = ["Board"]
@@ -27,13 +28,18 @@ class Board:
         self._slots = slots
         self._stride = -(-page_bytes(slots) // mmap.PAGESIZE) * mmap.PAGESIZE
         # One memory page in front says how many pages are in use.
-        self._memory = memoryview(mmap.mmap(-1, mmap.PAGESIZE + places * self._stride))
+        # And one more place stands behind: that of the isolation shard, which has one slot.
+        self._memory = memoryview(mmap.mmap(-1, mmap.PAGESIZE + (places + 1) * self._stride))
+        start = mmap.PAGESIZE + places * self._stride
+        self._isolation = Page(self._memory[start : start + page_bytes(1)], 1)
         self._used = self._memory[:8].cast("q")
         self._pages: dict[int, Page] = {}
         self.places = places
 
     def page(self, index: int) -> Page:
         """The page of a slot; always the same one."""
+        if index == ISOLATION_INDEX:
+            return self._isolation
         if not 0 <= index < self.places:
             raise IndexError(f"place {index} of a board of {self.places}")
         page = self._pages.get(index)
@@ -48,3 +54,5 @@ class Board:
         """All pages that any process has used so far, by index."""
         for index in range(self._used[0]):
             yield index, self.page(index)
+        if self._isolation.started_ms:
+            yield ISOLATION_INDEX, self._isolation

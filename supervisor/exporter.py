@@ -27,6 +27,7 @@ from shoal.clock import mono_ms
 from shoal.config import Settings
 from shoal.errors import ExitStatus
 from shoal.lifecycle import READY, startup_failure
+from shoal.model.identity import ISOLATION_INDEX, slot_label
 from shoal.supervisor.board import Board
 from shoal.telemetry.logs import logger
 
@@ -67,7 +68,7 @@ class PageCollector(Collector):
         )
         now_ms = mono_ms()
         for index, page in self._board.pages():
-            shard = [str(index)]
+            shard = [slot_label(index)]
             seen = page.snapshot(slots=False)
             is_up = seen.pid != 0
             busy = seen.running if is_up else 0
@@ -114,7 +115,9 @@ class Exporter:
         """Shards that are able to claim: alive, not paused, and heard by the broker just now."""
         now_ms = mono_ms()
         return sum(
-            page.snapshot(slots=False).is_able_to_claim(now_ms) for _, page in self._board.pages()
+            page.snapshot(slots=False).is_able_to_claim(now_ms)
+            for index, page in self._board.pages()
+            if index != ISOLATION_INDEX
         )
 
     def _metrics(self) -> bytes:

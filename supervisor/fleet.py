@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shoal.model.identity import ISOLATION_INDEX
 from shoal.supervisor.board import Board
 from shoal.supervisor.slot import Phase, Slot
 
@@ -16,23 +17,29 @@ class Fleet:
     def __init__(self, shards: int, board: Board) -> None:
         self._board = board
         self._slots = [Slot(index, board.page(index)) for index in range(shards)]
+        #: Of the isolation shard, which is one of no number that operators choose.
+        self.isolation = Slot(ISOLATION_INDEX, board.page(ISOLATION_INDEX))
         #: How many shards there should be.
         self.target = shards
 
     def __iter__(self) -> Iterator[Slot]:
-        return iter(self._slots)
+        return iter([*self._slots, self.isolation])
+
+    def ordinary(self) -> list[Slot]:
+        """All slots but that of the isolation shard."""
+        return list(self._slots)
 
     def alive(self) -> list[Slot]:
         """The slots with a process."""
-        return [slot for slot in self._slots if slot.is_alive]
+        return [slot for slot in self if slot.is_alive]
 
     def ready(self) -> list[Slot]:
-        """The slots whose shard can claim."""
+        """The ordinary slots whose shard can claim."""
         return [slot for slot in self._slots if slot.phase is Phase.READY]
 
     def waiting(self) -> list[Slot]:
         """The slots that will get a process."""
-        return [slot for slot in self._slots if slot.phase is Phase.WAITING]
+        return [slot for slot in self if slot.phase is Phase.WAITING]
 
     def grow(self) -> Slot | None:
         """The slot for one shard more; None = the board has no place left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shoal.broker.results import Blame
 from shoal.supervisor.launcher import Helper
 from shoal.supervisor.slot import Ending
 from shoal.telemetry.logs import logger
@@ -22,6 +23,8 @@ class Job:
 
     incarnation: str
     died_s: float
+    reason: str = "killed"
+    blame: Blame | None = None
     helper: Helper | None = None
     #: When to fork a releaser, if none runs; monotonic seconds.
     due_s: float = 0.0
@@ -35,14 +38,25 @@ class HandBack:
     forked again.
     """
 
-    def __init__(self, fork: Callable[[str, str], Helper]) -> None:
-        """Fork releasers with ``fork(incarnation, reason)``, which may raise OSError."""
+    def __init__(
+        self,
+        fork: Callable[[str, str, Blame | None], Helper],
+        isolated: Callable[[], None],
+    ) -> None:
+        """Begin without any.
+
+        Args:
+            fork: Forks a releaser for an incarnation, with the reason and the blame; may raise OSError.
+            isolated: Called when a releaser says that some tasks are for an isolation shard now.
+        """
         self._fork = fork
+        self._isolated = isolated
         self._jobs: list[Job] = []
 
-    def add(self, incarnation: str, now_s: float) -> None:
+    def add(self, incarnation: str, now_s: float, blame: Blame | None = None) -> None:
         """A shard died; its releaser is forked before this returns."""
-        job = Job(incarnation, died_s=now_s, due_s=now_s)
+        reason = "crashed" if blame else "killed"
+        job = Job(incarnation, died_s=now_s, due_s=now_s, reason=reason, blame=blame)
         self._jobs.append(job)
         self._launch(job, now_s)
 
@@ -65,12 +79,15 @@ class HandBack:
         """A job's releaser ended."""
         reported = job.helper.report.text if job.helper else ""
         job.helper = None
-        if ending.is_clean and reported.isdigit():
+        numbers = reported.split()
+        if ending.is_clean and len(numbers) == 2 and all(map(str.isdigit, numbers)):
             self._jobs.remove(job)
+            if int(numbers[1]):
+                self._isolated()
             took_ms = (now_s - job.died_s) * 1000
             logger.info(
                 "handed back {} tasks of {}, {:.0f} ms after its end",
-                reported,
+                numbers[0],
                 job.incarnation,
                 took_ms,
             )
@@ -79,7 +96,7 @@ class HandBack:
 
     def _launch(self, job: Job, now_s: float) -> None:
         try:
-            job.helper = self._fork(job.incarnation, "killed")
+            job.helper = self._fork(job.incarnation, job.reason, job.blame)
         except OSError as error:
             self._again(job, f"no releaser can be forked: {error.strerror}", now_s)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shoal.broker.results import Blame
 from shoal.config import Settings
 from shoal.lifecycle import ChildContext
 from shoal.model.identity import Incarnation, boot_nonce
@@ -26,7 +27,7 @@ class Programs:
 
     #: ``main(ChildContext) -> exit status``.
     shard: str = "shoal.shard.main:main"
-    #: ``main(settings, incarnation, reason) -> how many tasks it handed back``.
+    #: ``main(settings, incarnation, reason, blame) -> HandedBack``.
     releaser: str = "shoal.supervisor.releaser:main"
     #: ``main(settings, board, metrics directory, ready_fd) -> exit status``.
     exporter: str = "shoal.supervisor.exporter:main"
@@ -77,6 +78,8 @@ class Launcher:
             OSError: The system has no process or descriptor to give.
         """
         settings = self._settings
+        if slot.is_isolation:
+            settings = settings.replace(worker__concurrency=1)
         incarnation = Incarnation(settings.worker.id, slot.index, boot_nonce(self._rng))
         replaces = slot.replaces
         slot.page.begin(restarts=slot.starts)
@@ -84,7 +87,7 @@ class Launcher:
         def run(ready_fd: int) -> int:
             logs.configure(settings.log_level, worker=str(incarnation))
             metrics.configure(
-                self._metrics_directory, slot.index, max_types=settings.limit.max_types
+                self._metrics_directory, slot.label, max_types=settings.limit.max_types
             )
             context = ChildContext(
                 slot_index=slot.index,
@@ -95,22 +98,27 @@ class Launcher:
                 death_fd=self._death_read,
                 replaces=replaces,
                 nonce=incarnation.nonce,
+                is_isolation=slot.is_isolation,
             )
             return int(child.resolve(self._programs.shard)(context))
 
         # The shard learns of the supervisor's death from the pipe and hands its tasks back; the
         # signal is the second net, and it must not kill it before it has done so.
-        helper = self._fork(run, f"shoal shard {slot.index}", signal.SIGTERM)
+        helper = self._fork(run, f"shoal shard {slot.label}", signal.SIGTERM)
         slot.started(helper.pid, str(incarnation), helper.report, now_s)
 
-    def fork_releaser(self, incarnation: str, reason: str) -> Helper:
-        """Fork a child that hands back what a dead shard was running; it reports how many."""
+    def fork_releaser(self, incarnation: str, reason: str, blame: Blame | None) -> Helper:
+        """Fork a child that hands back what a dead shard was running.
+
+        It reports how many tasks it handed back, and how many of them are isolated.
+        """
 
         def run(report_fd: int) -> int:
             logs.configure(self._settings.log_level, worker=incarnation)
             child.end_with_parent(self._death_read)
-            released = child.resolve(self._programs.releaser)(self._settings, incarnation, reason)
-            os.write(report_fd, b"%d\n" % int(released))
+            release = child.resolve(self._programs.releaser)
+            tasks, isolated = release(self._settings, incarnation, reason, blame)
+            os.write(report_fd, b"%d %d\n" % (tasks, isolated))
             return 0
 
         return self._fork(run, "shoal releaser", signal.SIGKILL)

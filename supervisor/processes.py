@@ -7,9 +7,11 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from shoal.supervisor.slot import Ending
 
-__all__ = ["children_of", "ending_of", "send"]
+__all__ = ["children_of", "ending_of", "is_stopped", "send"]
 
 
 def ending_of(pid: int) -> Ending | None:
@@ -26,6 +28,15 @@ def send(pid: int, number: signal.Signals) -> None:
     """Send a signal to a child that may have ended already."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger keeps this process from running."""
+    try:
+        status = psutil.Process(pid).status()
+    except psutil.Error:
+        return False
+    return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
 
 
 def children_of(pid: int) -> set[int]:

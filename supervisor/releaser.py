@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from shoal.broker.results import Blame, HandedBack
 from shoal.broker.sync_broker import SyncBroker
 from shoal.config import Settings
 from shoal.errors import BrokerUnavailable, PartitionPaused
@@ -16,7 +17,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
 
-def main(settings: Settings, incarnation: str, reason: str) -> int:
+def main(settings: Settings, incarnation: str, reason: str, blame: Blame | None) -> HandedBack:
     """Release all that ``incarnation`` holds, in every partition.
 
     Tries again for as long as Redis is away or a partition is paused, with full jitter. Safe to
@@ -25,10 +26,11 @@ def main(settings: Settings, incarnation: str, reason: str) -> int:
     Args:
         settings: Where Redis is.
         incarnation: The dead shard, ``<WORKER_ID>-<index>.<nonce>``.
-        reason: Why, in the broker's word: ``killed``.
+        reason: Why, in the broker's word: ``killed``, or ``crashed`` with ``blame``.
+        blame: What it died of by its own fault, and what was executing.
 
     Returns:
-        How many tasks went back in the try that finished it.
+        How many tasks it has no longer, by the try that finished it.
 
     Raises:
         BrokerError: Redis answered with an error that no repetition would mend.
@@ -38,7 +40,7 @@ def main(settings: Settings, incarnation: str, reason: str) -> int:
         try:
             broker = SyncBroker(settings)
             try:
-                return broker.release(incarnation, reason)
+                return broker.release(incarnation, reason, blame=blame)
             finally:
                 broker.close()
         except (BrokerUnavailable, PartitionPaused) as error:

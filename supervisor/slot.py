@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from shoal.lifecycle import EXIT_RECYCLED, EXIT_STAYS_DOWN, READY, parse_startup_failure
+from shoal.model.identity import ISOLATION_INDEX, slot_label
 from shoal.page import Page
 from shoal.supervisor.restart import Life
 
@@ -136,8 +137,20 @@ class Slot:
     starts: int = 0
     #: When the process was asked for its stacks because it was silent; None = it was not.
     dumped_s: float | None = None
+    #: Whether it was killed since some code of its own kept it silent.
+    was_stuck: bool = False
     #: Whether it was ever said that this process takes long to start.
     was_slow: bool = False
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return slot_label(self.index)
+
+    @property
+    def is_isolation(self) -> bool:
+        """Whether it is the place of the isolation shard."""
+        return self.index == ISOLATION_INDEX
 
     @property
     def is_alive(self) -> bool:
@@ -161,6 +174,7 @@ class Slot:
         self.is_rolling = False
         self.dumped_s = None
         self.was_slow = False
+        self.was_stuck = False
         self.starts += 1
         self.page.set_pid(pid)
 

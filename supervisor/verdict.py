@@ -45,6 +45,13 @@ class End:
     #: Whether it was told to go, and whether its successor is wanted all the same.
     was_told: bool
     is_rolling: bool
+    #: Whether it said on its page that it has come to its own end.
+    has_ended: bool = True
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it ended well: exit status 0 alone is also what user code may exit with."""
+        return self.ending.is_clean and (self.has_ended or not self.life.was_ready)
 
     @property
     def is_lost(self) -> bool:
@@ -53,7 +60,7 @@ class End:
         A shard that was told to go before it could claim holds nothing, whatever ended it.
         """
         may_hold = self.life.was_ready or not self.was_told
-        return not self.ending.is_clean and self.failure is None and may_hold
+        return not self.is_clean and self.failure is None and may_hold
 
 
 def judge(end: End, *, is_draining: bool, is_burst: bool, any_was_ready: bool) -> Verdict:
@@ -67,7 +74,7 @@ def judge(end: End, *, is_draining: bool, is_burst: bool, any_was_ready: bool) -
     """
     if is_draining or (end.was_told and not end.is_rolling):
         return Verdict.SPOILED if end.is_lost else Verdict.NOTHING
-    if end.failure is not None or not end.ending.is_clean:
+    if end.failure is not None or not end.is_clean:
         return _judge_failed(end, any_was_ready=any_was_ready)
     if end.is_rolling:
         return Verdict.SUCCEED

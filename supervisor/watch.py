@@ -12,7 +12,7 @@ from enum import Enum
 
 from shoal.config import Settings
 from shoal.supervisor.child import DUMP_SIGNAL
-from shoal.supervisor.processes import send
+from shoal.supervisor.processes import is_stopped, send
 from shoal.supervisor.slot import Phase, Slot
 from shoal.telemetry.logs import logger
 
@@ -75,12 +75,14 @@ class Watch:
             logger.error(
                 "shard {} has been silent for {:.1f} s: some code holds the interpreter, or it was"
                 " stopped; its stacks follow, then it is replaced ({})",
-                slot.index,
+                slot.label,
                 self.silent_s(slot, now_s),
                 slot.incarnation,
             )
             send(slot.pid, DUMP_SIGNAL)
         elif step is Step.KILL:
+            # One that somebody stopped is silent by no fault of what it runs.
+            slot.was_stuck = not is_stopped(slot.pid)
             send(slot.pid, signal.SIGKILL)
 
     def silent_s(self, slot: Slot, now_s: float) -> float:

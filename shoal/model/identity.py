@@ -22,7 +22,9 @@ _TYPE = re.compile(TYPE_PATTERN)
 _QUEUE = re.compile(QUEUE_PATTERN)
 _WORKER_ID = re.compile(WORKER_ID_PATTERN)
 _TASK_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_INCARNATION = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})-(0|[1-9][0-9]{0,5})\.([a-z0-9]{6})")
+_INCARNATION = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9_.-]{0,63})-(0|[1-9][0-9]{0,5}|isolation)\.([a-z0-9]{6})"
+)
 
 _NONCE_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 # The first digit after the third dash carries the variant: its two high bits are always 10.
@@ -99,12 +101,21 @@ class TaskIds:
         ]
 
 
+#: The slot of a host's isolation shard: not one of those that are counted from 0.
+ISOLATION_INDEX = -1
+
+
+def slot_label(index: int) -> str:
+    """What people call a slot: its number, or ``isolation``."""
+    return "isolation" if index == ISOLATION_INDEX else str(index)
+
+
 class Incarnation(NamedTuple):
     """One life of a worker: the name people see, and a nonce that is new at each start."""
 
     #: ``WORKER_ID`` of the host's supervisor.
     worker_id: str
-    #: The shard's slot under its supervisor, from 0.
+    #: The shard's slot under its supervisor, from 0; ``ISOLATION_INDEX`` is that of the isolation shard.
     index: int  # type: ignore[assignment]  # tuple.index is not needed here
     #: Six characters of ``[a-z0-9]``; tells this start from the one before.
     nonce: str
@@ -112,7 +123,7 @@ class Incarnation(NamedTuple):
     @property
     def name(self) -> str:
         """What people and the admin API call this worker, whatever its nonce: ``web1-0``."""
-        return f"{self.worker_id}-{self.index}"
+        return f"{self.worker_id}-{slot_label(self.index)}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -124,10 +135,11 @@ class Incarnation(NamedTuple):
         match = _INCARNATION.fullmatch(text)
         if match is None:
             raise ValueError(f"invalid incarnation {text!r:.120}: expected WORKER_ID-INDEX.NONCE")
-        return cls(match[1], int(match[2]), match[3])
+        index = ISOLATION_INDEX if match[2] == "isolation" else int(match[2])
+        return cls(match[1], index, match[3])
 
     def __str__(self) -> str:
-        return f"{self.worker_id}-{self.index}.{self.nonce}"
+        return f"{self.name}.{self.nonce}"
 
 
 def boot_nonce(rng: Random) -> str:

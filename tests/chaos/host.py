@@ -27,6 +27,7 @@ class Host:
         name: Its WORKER_ID.
         shards: How many processes.
         concurrency: Tasks that each runs at once.
+        app: Its application.
         env: More settings.
     """
 
@@ -38,6 +39,7 @@ class Host:
         *,
         shards: int = 2,
         concurrency: int = 20,
+        app: str = APP,
         **env: object,
     ) -> None:
         settings = {
@@ -50,7 +52,7 @@ class Host:
             LEDGER_VARIABLE: str(ledger.path),
             **{key: str(value) for key, value in env.items()},
         }
-        arguments = ("-n", str(shards), "-c", str(concurrency), APP)
+        arguments = ("-n", str(shards), "-c", str(concurrency), app)
         self.process: ChildProcess = shoal("worker", *arguments, env=settings)
         self.shards = shards
 

@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from shoal.broker.results import Blame, HandedBack
 from shoal.config import Settings
 from shoal.lifecycle import READY, ChildContext, startup_failure
 from shoal.model.identity import Incarnation
@@ -82,6 +83,7 @@ def main(context: ChildContext) -> int:
     os.write(context.ready_fd, READY)
     note("ready", incarnation=str(own))
     if behaviour == "done":
+        page.state = PageState.ENDED
         return 0
     wanted = {"stubborn": 1_000_000, "patient": 2}.get(behaviour, 1)
     while len(terms) < wanted:
@@ -95,6 +97,7 @@ def main(context: ChildContext) -> int:
             page.state = PageState.DRAINING
     # The kernel's signal may come before the end of file is seen: the same death, told twice.
     is_orphaned = select.select([context.death_fd], [], [], 0)[0]
+    page.state = PageState.ENDED
     note("orphaned" if is_orphaned else "drained", terms=len(terms))
     return 0
 
@@ -110,10 +113,11 @@ def leave_orphan() -> None:
     os.waitpid(between, 0)
 
 
-def release(_settings: Settings, incarnation: str, reason: str) -> int:
+def release(_settings: Settings, incarnation: str, reason: str, blame: Blame | None) -> HandedBack:
     """Stands in for the releaser: notes that it was asked."""
-    note("release", incarnation=incarnation, reason=reason)
-    return 7
+    charged = [charge.type.decode() for charge in blame.charges] if blame else []
+    note("release", incarnation=incarnation, reason=reason, charged=charged)
+    return HandedBack(7, 0)
 
 
 def supervise() -> int:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from shoal.broker.keys import unique_digest
+from shoal.broker.results import Blame, Charge
 from shoal.broker.verify import verify
 from shoal.broker.verify_report import Code
-from tests.support.builders import ME, OTHER, Scene, outcome, submission
+from tests.support.builders import ME, OTHER, THIRD, Scene, outcome, submission
 
 Fault = Callable[[Scene], object]
 ALREADY = "00000000-0000-7000-8000-000000000000"
@@ -16,6 +17,9 @@ ALREADY = "00000000-0000-7000-8000-000000000000"
 
 async def populate(scene: Scene) -> None:
     """Tasks in every state, handed back, with unique keys, of two types, and idle workers."""
+    poison = (await scene.running("poison", type="poison", incarnation=THIRD))["poison"]
+    blame = Blame("killed by SIGSEGV", (Charge(0, poison.token, poison.type),))
+    await scene.broker.release(0, THIRD, "crashed", blame)
     await scene.running("lost", "lost too", incarnation=OTHER)
     claims = await scene.running("completed", "failed", "dead", "cancelled", "deferred")
     await scene.running("report", type="report", priority=2, unique_key="report")
@@ -152,6 +156,11 @@ FAULTS: list[tuple[str, Fault, Code]] = [
     ("ready left at 0", raw("HSET", "ready", "default:3", 0), Code.READY_DIFFERS),
     ("returned one too many", hincrby("ready", "default:1:returned", 1), Code.READY_DIFFERS),
     ("returned one too few", hincrby("ready", "default:1:returned", -1), Code.READY_DIFFERS),
+    ("isolated one too many", hincrby("ready", "default:1:isolated", 1), Code.READY_DIFFERS),
+    ("isolated one too few", hincrby("ready", "default:1:isolated", -1), Code.READY_DIFFERS),
+    ("isolated types not counted", raw("HSET", "isolated_types", "x", 1), Code.READY_DIFFERS),
+    ("a charged task among others", hset("pending", "crashes", "1"), Code.NOT_ISOLATED),
+    ("charges for ever", raw("PERSIST", "charges"), Code.UNBOUNDED_KEY),
     ("PENDING of a type", hincrby("counts", "PENDING:mail", 1), Code.COUNTS_DIFFER),
     ("PENDING", hincrby("counts", "PENDING", -1), Code.COUNTS_DIFFER),
     ("RUNNING", hincrby("counts", "RUNNING", 1), Code.COUNTS_DIFFER),
@@ -278,7 +287,7 @@ async def test_every_server(scene: Scene) -> None:
     await populate(scene)
     report = await verify(scene.broker)
     assert json.loads(json.dumps(report.as_dict())) == {
-        "ok": True, "partitions": 1, "tasks": 13, "findings": [], "busy": [], "skipped": {},
+        "ok": True, "partitions": 1, "tasks": 14, "findings": [], "busy": [], "skipped": {},
     }  # fmt: skip
     scene.client().hincrby(scene.key("counts"), "DEAD", 1)
     report = await verify(scene.broker)

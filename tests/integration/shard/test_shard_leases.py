@@ -122,7 +122,7 @@ async def test_a_shard_that_was_released_cancels_everything_and_ends(
         handle = await client.submit("wait")
         await started.wait()
         sync = SyncBroker(shard.settings)
-        assert await asyncio.to_thread(sync.release, shard.incarnation, "lost") == 1
+        assert await asyncio.to_thread(sync.release, shard.incarnation, "lost") == (1, 0)
         sync.close()
         assert await asyncio.wait_for(asyncio.shield(shard.task), 5) is ExitStatus.OK
         assert stopped == [handle.id]
@@ -159,7 +159,7 @@ async def test_a_task_that_was_taken_over_is_stopped_and_not_settled(valkey: Red
             (entry,) = redis.xpending_range(stream, GROUP, "-", "+", 1)
             assert entry["consumer"] == b"w-9.zzzzzz"
         sync = SyncBroker(shard.settings)
-        assert await asyncio.to_thread(sync.release, "w-9.zzzzzz", "lost") == 1
+        assert await asyncio.to_thread(sync.release, "w-9.zzzzzz", "lost") == (1, 0)
         sync.close()
         assert await handle.state() is not State.COMPLETED
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shoal.broker.results import Blame
 from shoal.page import PageState
 from shoal.supervisor.board import Board
 from shoal.supervisor.exporter import Exporter, PageCollector, _Server
@@ -117,17 +118,18 @@ class TestHandBack:
         helpers: list[Helper | OSError] = [
             self._helper(b""),
             OSError(11, "too many processes"),
-            self._helper(b"5\n"),
+            self._helper(b"5 1\n"),
         ]
 
-        def fork(incarnation: str, reason: str) -> Helper:
-            assert (incarnation, reason) == ("w-0.aaaaaa", "killed")
+        def fork(incarnation: str, reason: str, blame: Blame | None) -> Helper:
+            assert (incarnation, reason, blame) == ("w-0.aaaaaa", "killed", None)
             helper = helpers.pop(0)
             if isinstance(helper, OSError):
                 raise helper
             return helper
 
-        hand_back = HandBack(fork)
+        calls: list[str] = []
+        hand_back = HandBack(fork, lambda: calls.append("isolated"))
         hand_back.add("w-0.aaaaaa", now_s=10.0)
         (job,) = hand_back.jobs
         assert hand_back.next_due_s() is None
@@ -139,5 +141,7 @@ class TestHandBack:
         assert hand_back.next_due_s() == 12.5
         hand_back.fork_due(12.5)
         assert hand_back.next_due_s() is None
+        assert calls == []
         hand_back.ended(job, Ending(0), now_s=13.0)
         assert hand_back.jobs == ()
+        assert calls == ["isolated"], "one of the five is for an isolation shard"

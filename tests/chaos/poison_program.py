@@ -1,0 +1,46 @@
+"""The application of the poison tests: good tasks, and types that kill the process that runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import time
+
+from shoal import Shoal, TaskContext
+from tests.support.ledger import Ledger
+
+app = Shoal()
+ledger = Ledger.from_environment()
+
+
+@app.task("good", max_retries=0)
+async def good(ctx: TaskContext, payload: float) -> float:
+    """Wait this many seconds; the result is when it ended, in unix seconds."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    await asyncio.sleep(payload)
+    ledger.record("finish", ctx.id, attempt=ctx.attempt)
+    return time.time()
+
+
+def die(how: str) -> None:
+    """Kill this process from inside."""
+    if how.startswith("exit"):
+        os._exit(int(how.removeprefix("exit")))
+    if how == "segfault":
+        ctypes.string_at(0)
+    os.abort()
+
+
+@app.task("poison", max_retries=0)
+async def poison(ctx: TaskContext, payload: str) -> None:
+    """Die on the event loop: ``exit<status>``, ``segfault`` or ``abort``."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    die(payload)
+
+
+@app.task("poison.thread", max_retries=0)
+def poison_thread(ctx: TaskContext, payload: str) -> None:
+    """The same in a thread."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    die(payload)
