@@ -300,7 +300,7 @@ async def test_every_server(scene: Scene) -> None:
             "sentence": "DEAD is 2, and there are 1",
         }
     ]
-    assert report.lines()[-1] == "13 tasks in 1 partitions: 1 findings"
+    assert report.lines()[-1] == "14 tasks in 1 partitions: 1 findings"
     scene.client().hincrby(scene.key("counts"), "DEAD", -1)
 
 
