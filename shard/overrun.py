@@ -20,6 +20,7 @@ from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus, ShoalError
 from shoal.lifecycle import EXIT_RECYCLED
 from shoal.model.attempt import line_tail
+from shoal.page import PageState
 from shoal.shard.decision import after_timeout
 from shoal.shard.executor import GRACE_S
 
@@ -83,6 +84,8 @@ class Overrun:
 
     def _retire(self, outcomes: list[tuple[int, Outcome]]) -> int:
         """Record these and hand back all others; the status to end with."""
+        # Said on the page, so that the supervisor charges nobody: who is stuck has its outcome.
+        self._page.state = PageState.ENDED
         broker = SyncBroker(self._settings)
         try:
             for attempt in range(_TRIES):
@@ -97,7 +100,7 @@ class Overrun:
                         return int(ExitStatus.REDIS_UNREACHABLE)
         finally:
             broker.close()
-        logger.info("{} tasks are handed back", released)
+        logger.info("{} tasks are handed back", released.tasks)
         self._page.processed += len(outcomes)
         self._page.failed += len(outcomes)
         return EXIT_RECYCLED
