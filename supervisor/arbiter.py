@@ -436,8 +436,11 @@ class Arbiter:
         self._fork_shard(slot)
 
     def _shrink(self) -> None:
-        slot = self._fleet.shrink() if self._deadline_s is None else None
+        if self._deadline_s is not None:
+            return
+        slot = self._fleet.shrink()
         if slot is None:
+            logger.info("SIGTTOU: one shard stays, as the fewest there may be")
             return
         logger.info("SIGTTOU: {} shards from now on", self._fleet.target)
         if slot.is_alive:
