@@ -82,7 +82,8 @@ async def live(
     try:
         registry = Registry(broker)
         former = await registry.take_name(heartbeat.record(), replaces)
-        if former is not None:
+        # The supervisor's releaser has the tasks of the one it knows to be dead, and knows whom to blame.
+        if former is not None and former != replaces:
             await asyncio.to_thread(release, settings, former, "killed")
         app.attach(broker, settings)
         parts = Parts(

@@ -42,7 +42,13 @@ class LiveShard:
 
 @contextlib.asynccontextmanager
 async def shard_on(
-    url: str, app: Shoal, *, index: int = 0, drain_s: float = 10.0, **changes: object
+    url: str,
+    app: Shoal,
+    *,
+    index: int = 0,
+    drain_s: float = 10.0,
+    replaces: str | None = None,
+    **changes: object,
 ) -> AsyncIterator[LiveShard]:
     """A shard of ``app`` that can claim; it is drained at the end of the block."""
     settings = settings_for(url, **{"worker__concurrency": 10, "worker__heartbeat_s": 1, **changes})
@@ -52,7 +58,7 @@ async def shard_on(
     incarnation = Incarnation("w", index, "aaaaaa")
     ready = asyncio.Event()
     task = asyncio.create_task(
-        live(settings, page, app, incarnation, control, replaces=None, ready=ready.set)
+        live(settings, page, app, incarnation, control, replaces=replaces, ready=ready.set)
     )
     waiter = asyncio.create_task(ready.wait())
     await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)

@@ -14,8 +14,10 @@ import pytest
 
 from shoal import Shoal, State, TaskContext
 from shoal.broker.keys import GROUP
+from shoal.broker.registry import Registry
 from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus
+from shoal.model.worker import WorkerRecord, WorkerState
 from shoal.telemetry.logs import logger
 from tests.integration.shard.harness import client_on, shard_on, shard_process, until_settled
 from tests.support.ledger import Ledger
@@ -212,3 +214,20 @@ async def test_an_outage_longer_than_a_lease_makes_nothing_run_twice(redis7: Red
             for handle in handles:
                 await handle.result(15)
     assert set(runs.values()) == {1}
+
+
+async def test_a_successor_leaves_its_dead_to_the_releaser(server: RedisServer) -> None:
+    """Only the supervisor knows whom to blame: who takes a dead one's name hands back nothing of it."""
+    app, dead = Shoal(), "w-0.zzzzzz"
+    async with client_on(server) as client:
+        broker = await client.broker()
+        worker = WorkerRecord(
+            incarnation=dead, state=WorkerState.BUSY, concurrency=1, started_at_ms=1,
+            last_heartbeat_ms=1, host="h", pid=1, version="1",
+        )  # fmt: skip
+        await Registry(broker).take_name(worker)
+        await client.submit("sleep", 0)
+        assert len((await broker.claim(0, dead, 1, 1)).claims) == 1
+        async with shard_on(server.url, app, replaces=dead):
+            assert (await broker.counts_by_state())["RUNNING"] == 1
+        assert (await broker.release(0, dead, "killed")).released == 1
