@@ -179,7 +179,8 @@ class WorkerSettings:
     )  # fmt: skip
     max_memory_per_shard: int | None = _setting(
         "SHOAL_MAX_MEMORY_PER_SHARD", None, Size(32 * 1024**2, 1024**5),
-        "At how much resident memory a shard is replaced.", default_text="never",
+        "At how much resident memory a shard ends and is replaced; at 1.5 times that it is killed.",
+        default_text="never",
     )  # fmt: skip
 
 

@@ -230,11 +230,11 @@ class Arbiter:
         was_told, is_rolling = slot.is_stopping, slot.is_rolling
         page = slot.page.snapshot()
         has_ended = page.state is PageState.ENDED
-        was_stuck = slot.was_stuck
+        killed_for = slot.killed_for
         end = End(ending, slot.ended(now_s), failure, was_told, is_rolling, has_ended)
         blame = None
         if end.is_lost:
-            blame = blame_for(ending, page, was_stuck=was_stuck)
+            blame = blame_for(ending, page, killed_for=killed_for)
             self._hand_back.add(slot.incarnation, now_s, blame)
             slot.replaces = slot.incarnation
             tasks = ", ".join(task.task_id.decode("ascii", "replace") for task in page.executing)

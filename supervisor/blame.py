@@ -21,13 +21,13 @@ _OWN_FAULT = frozenset(
 )
 
 
-def blame_for(ending: Ending, page: PageSnapshot, *, was_stuck: bool) -> Blame | None:
+def blame_for(ending: Ending, page: PageSnapshot, *, killed_for: str) -> Blame | None:
     """What a dead shard is to be charged to; None = to nobody.
 
     Args:
         ending: How it ended.
         page: Its page, read after its end.
-        was_stuck: It was killed by its supervisor because some code of its own kept it silent.
+        killed_for: Why its supervisor killed it, where that is the fault of what it ran; else empty.
 
     Returns:
         Nothing also where it died of its own fault while no task's code was executing: nobody knows
@@ -35,8 +35,7 @@ def blame_for(ending: Ending, page: PageSnapshot, *, was_stuck: bool) -> Blame |
     """
     # A shard that ends in order says so on its page, whatever it then exits with.
     is_own_exit = not ending.signal and page.state is not PageState.ENDED
-    if not (is_own_exit or ending.signal in _OWN_FAULT or was_stuck):
+    if not (is_own_exit or ending.signal in _OWN_FAULT or killed_for):
         return None
     charges = tuple(Charge(task.partition, task.token, task.type) for task in page.executing)
-    cause = "stuck, and killed by its supervisor" if was_stuck else str(ending)
-    return Blame(cause, charges) if charges else None
+    return Blame(killed_for or str(ending), charges) if charges else None

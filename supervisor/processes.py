@@ -11,7 +11,7 @@ import psutil
 
 from shoal.supervisor.slot import Ending
 
-__all__ = ["children_of", "ending_of", "is_stopped", "send"]
+__all__ = ["children_of", "ending_of", "is_stopped", "memory_of", "send"]
 
 
 def ending_of(pid: int) -> Ending | None:
@@ -37,6 +37,14 @@ def is_stopped(pid: int) -> bool:
     except psutil.Error:
         return False
     return status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+
+
+def memory_of(pid: int) -> int:
+    """Its resident memory in bytes; 0 when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def children_of(pid: int) -> set[int]:

@@ -137,8 +137,8 @@ class Slot:
     starts: int = 0
     #: When the process was asked for its stacks because it was silent; None = it was not.
     dumped_s: float | None = None
-    #: Whether it was killed since some code of its own kept it silent.
-    was_stuck: bool = False
+    #: Why its supervisor killed it, where that is the fault of what it ran; empty = it did not.
+    killed_for: str = ""
     #: Whether it was ever said that this process takes long to start.
     was_slow: bool = False
 
@@ -174,7 +174,7 @@ class Slot:
         self.is_rolling = False
         self.dumped_s = None
         self.was_slow = False
-        self.was_stuck = False
+        self.killed_for = ""
         self.starts += 1
         self.page.set_pid(pid)
 

@@ -12,7 +12,7 @@ from enum import Enum
 
 from shoal.config import Settings
 from shoal.supervisor.child import DUMP_SIGNAL
-from shoal.supervisor.processes import is_stopped, send
+from shoal.supervisor.processes import is_stopped, memory_of, send
 from shoal.supervisor.slot import Phase, Slot
 from shoal.telemetry.logs import logger
 
@@ -22,6 +22,8 @@ __all__ = ["DUMP_S", "Step", "Watch"]
 _SHARE_OF_LEASE = 0.6
 #: The same where a short lease leaves little time beside a slow Redis.
 _MOST_OF_LEASE = 0.9
+#: A shard ends by itself at its limit of memory; at so many times that it is killed: it could not.
+_MEMORY_FACTOR = 1.5
 #: How long the stacks may take to be written, in seconds.
 DUMP_S = 0.3
 #: When the watch itself was not called for this long, it can't judge others, in seconds.
@@ -47,6 +49,8 @@ class Watch:
         lease_s = settings.worker.lease_s
         #: How long a shard may be silent, in seconds.
         self.silence_s = min(max(lease_s * _SHARE_OF_LEASE, patience_s), lease_s * _MOST_OF_LEASE)
+        limit = settings.worker.max_memory_per_shard
+        self._most_bytes = None if limit is None else limit * _MEMORY_FACTOR
         self._looked_s = 0.0
         self._fair_from_s = 0.0
 
@@ -68,7 +72,17 @@ class Watch:
         return Step.KILL if now_s - slot.dumped_s >= DUMP_S else Step.NOTHING
 
     def enforce(self, slot: Slot, now_s: float) -> None:
-        """Do with this slot's process what :meth:`judge` says."""
+        """Do with this slot's process what :meth:`judge` says, and end one that takes far too much memory."""
+        if self._most_bytes is not None and memory_of(slot.pid) > self._most_bytes:
+            logger.error(
+                "shard {} takes more than {:g} times SHOAL_MAX_MEMORY_PER_SHARD: killed ({})",
+                slot.label,
+                _MEMORY_FACTOR,
+                slot.incarnation,
+            )
+            slot.killed_for = "beyond its memory limit, and killed by its supervisor"
+            send(slot.pid, signal.SIGKILL)
+            return
         step = self.judge(slot, now_s)
         if step is Step.DUMP:
             slot.dumped_s = now_s
@@ -82,7 +96,8 @@ class Watch:
             send(slot.pid, DUMP_SIGNAL)
         elif step is Step.KILL:
             # One that somebody stopped is silent by no fault of what it runs.
-            slot.was_stuck = not is_stopped(slot.pid)
+            if not is_stopped(slot.pid):
+                slot.killed_for = "silent, and killed by its supervisor"
             send(slot.pid, signal.SIGKILL)
 
     def silent_s(self, slot: Slot, now_s: float) -> float:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Mapping
 from typing import Self
 
 from tests.support.ledger import LEDGER_VARIABLE, Ledger
@@ -29,6 +30,7 @@ class Host:
         concurrency: Tasks that each runs at once.
         app: Its application.
         env: More settings.
+        more: More settings.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class Host:
         shards: int = 2,
         concurrency: int = 20,
         app: str = APP,
-        **env: object,
+        env: Mapping[str, str] | None = None,
+        **more: object,
     ) -> None:
         settings = {
             "REDIS_URL": url,
@@ -50,7 +53,7 @@ class Host:
             "WORKER_ID": name,
             "WORKER_HEARTBEAT_INTERVAL": "1s",
             LEDGER_VARIABLE: str(ledger.path),
-            **{key: str(value) for key, value in env.items()},
+            **{key: str(value) for key, value in {**(env or {}), **more}.items()},
         }
         arguments = ("-n", str(shards), "-c", str(concurrency), app)
         self.process: ChildProcess = shoal("worker", *arguments, env=settings)

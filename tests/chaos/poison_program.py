@@ -44,3 +44,13 @@ def poison_thread(ctx: TaskContext, payload: str) -> None:
     """The same in a thread."""
     ledger.record("start", ctx.id, attempt=ctx.attempt)
     die(payload)
+
+
+@app.task("eat", max_retries=0)
+async def eat(ctx: TaskContext, payload: int) -> None:
+    """Take memory without an end, this many MiB at a time, and never let the event loop turn."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    eaten = []
+    while True:
+        eaten.append(b"x" * (payload * 1024 * 1024))
+        time.sleep(0.02)  # noqa: ASYNC251 - that is the point

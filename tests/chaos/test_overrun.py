@@ -35,7 +35,7 @@ async def test_a_handler_that_does_not_end_costs_its_shard_and_no_neighbour(
     async with Shoal(settings_for(valkey.url, partitions=PARTITIONS)) as client:
         neighbours = await client.submit_many("work", [60.0] * 3)
         env = {"WORKER_SHUTDOWN_TIMEOUT": f"{SHUTDOWN_S:g}s"}
-        with Host(valkey.url, ledger, shards=1, concurrency=8, **env) as host:
+        with Host(valkey.url, ledger, shards=1, concurrency=8, env=env) as host:
             await host.ready()
             (old,) = host.incarnations()
             await wait_until_async(lambda: tail.starts == 3, "its neighbours run")
