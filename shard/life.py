@@ -168,6 +168,7 @@ def _claiming(
         every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
         every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),
         every(parts.janitor.INTERVAL_S, parts.janitor.run_once, "pruning", rng),
+        parts.ticker.run(),
     ]
     if settings.worker.burst:
         services.append(_end_when_idle(settings, parts, broker, control))

@@ -27,6 +27,7 @@ from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
 from shoal.shard.settler import Settler
 from shoal.shard.slice import Slice
+from shoal.shard.ticker import Ticker
 from shoal.shard.wakes import Wakes
 from shoal.telemetry.meter import TaskMeter
 from shoal.telemetry.metrics import Metrics
@@ -164,6 +165,7 @@ class Parts:
         )
         self.recoverer = Recoverer(broker, name, self.slice)
         self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))
+        self.ticker = Ticker(broker, app, self.slice, settings.retention.tombstone_s, rng)
 
     def pause(self, *, is_paused: bool) -> None:
         """Claim nothing until resumed, or go on; said on the page too."""

@@ -14,10 +14,13 @@ from shoal.client import Results, TaskHandle
 from shoal.codec import encode_payload, too_large
 from shoal.config import Settings
 from shoal.duplicate import SAME, plan_of_copy
-from shoal.errors import InvalidPayload, InvalidTask
+from shoal.errors import InvalidPayload, InvalidSchedule, InvalidTask
+from shoal.model.cron import Missed
 from shoal.model.identity import parse_task_id
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
+from shoal.model.schedule import ScheduleRecord
+from shoal.schedules import MAX_STORED_PAYLOAD_BYTES, Declared, Schedules
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
 from shoal.submitter import MAX_TASKS_PER_FLUSH, Submitter
 from shoal.task_definition import Exceptions, TaskDefinition, define
@@ -76,6 +79,7 @@ class Shoal:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings
         self._tasks: dict[str, TaskDefinition] = {}
+        self._schedules: dict[str, ScheduleRecord] = {}
         self._connection: Connection | None = None
         self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
@@ -236,6 +240,74 @@ class Shoal:
         connection = await self._connected()
         return [TaskHandle(self, i) for i in await connection.submitter.many(plan, specs)]
 
+    def cron(
+        self,
+        expression: str,
+        *,
+        tz: str = "UTC",
+        id: str | None = None,
+        payload: Any = None,
+        missed: Missed | str = Missed.RUN_ONCE,
+        **options: Unpack[SubmitOptions],
+    ) -> Callable[[TaskDefinition[PayloadT]], TaskDefinition[PayloadT]]:
+        """Submit a task of this type again and again; written above ``@app.task(...)``.
+
+        Each tick runs exactly once, however many workers there are. Workers make the schedule known
+        when they start; ``shoal schedules`` shows, pauses and triggers it.
+
+        Args:
+            expression: Minute, hour, day of month, month, day of week: ``"0 9 * * 1-5"``, or
+                ``@daily`` and its like.
+            tz: The time zone it is meant in: ``"Europe/Berlin"``.
+            id: Names the schedule; ``None`` = the task type. A second one of a type needs its own.
+            payload: Of each task.
+            missed: What becomes of ticks while no worker was alive: ``run_once`` (the last of them
+                runs), ``skip``, or ``run_all`` (at most the last 100).
+            options: Of each task, as in ``submit``; not ``delay``, ``unique_key`` and the like.
+
+        Raises:
+            InvalidSchedule: Something of it is wrong, or the id is taken.
+        """
+
+        def declare(definition: TaskDefinition[PayloadT]) -> TaskDefinition[PayloadT]:
+            if not isinstance(definition, TaskDefinition):
+                raise InvalidSchedule("write @app.cron(...) above @app.task(...)")
+            schedule_id = definition.name if id is None else id
+            if schedule_id in self._schedules:
+                raise InvalidSchedule(
+                    f"there is a schedule {schedule_id!r} already: give this one an id of its own"
+                )
+            self._schedules[schedule_id] = Declared.make(
+                schedule_id,
+                expression,
+                definition.name,
+                tz=tz,
+                payload=payload,
+                missed=missed,
+                source="code",
+                options=options,
+                defaults=definition.defaults,
+                max_payload_bytes=MAX_STORED_PAYLOAD_BYTES,
+            ).record
+            return definition
+
+        return declare
+
+    @property
+    def declared_schedules(self) -> Mapping[str, ScheduleRecord]:
+        """The schedules declared by ``cron``, by id; read-only."""
+        return MappingProxyType(self._schedules)
+
+    @property
+    def schedules(self) -> Schedules:
+        """All schedules of the namespace: add, list, pause, resume, remove, trigger."""
+        return Schedules(self)
+
+    async def submit_planned(self, plan: Plan, spec: bytes) -> TaskHandle:
+        """Submit what was checked before; raises as ``submit``."""
+        connection = await self._connected()
+        return TaskHandle(self, await connection.submitter.one(plan, spec))
+
     async def duplicate(
         self, task_id: str, payload: Any = SAME, *, new_id: str | None = None
     ) -> TaskHandle:
@@ -256,8 +328,7 @@ class Shoal:
         plan, raw = plan_of_copy(await (await self.broker()).inspect_one(task_id), new_id)
         if payload is not SAME:
             raw = self._encode(payload)
-        connection = await self._connected()
-        return TaskHandle(self, await connection.submitter.one(plan, plan.header + raw))
+        return await self.submit_planned(plan, plan.header + raw)
 
     def handle(self, task_id: str) -> TaskHandle:
         """The handle of a task whose id is known.

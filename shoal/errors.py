@@ -29,7 +29,7 @@ class ExitStatus(IntEnum):
     VERIFY_FAILED = 1
     #: ``shoal submit --wait``: the task ended DEAD or CANCELLED.
     TASK_NOT_COMPLETED = 2
-    #: No task has this id, or its retention has passed.
+    #: No task (or schedule) has this id, or its retention has passed.
     TASK_NOT_FOUND = 3
     #: A setting or an argument is wrong.
     CONFIGURATION = 64
@@ -204,6 +204,19 @@ class TaskNotFound(ShoalError):
     """No task has this id, or its retention has passed."""
 
     exit_status = ExitStatus.TASK_NOT_FOUND
+
+
+class ScheduleNotFound(ShoalError):
+    """No schedule has this id."""
+
+    exit_status = ExitStatus.TASK_NOT_FOUND
+    remedy = "shoal schedules list shows them all."
+
+
+class InvalidSchedule(ShoalError):
+    """The schedule is not valid: its id, cron expression, time zone, policy or task is wrong."""
+
+    exit_status = ExitStatus.INVALID_TASK
 
 
 class TaskNotCancellable(ShoalError):

@@ -20,6 +20,11 @@ def worker(namespace: str, name: str) -> str:
     return f"{{{namespace}}}:worker:{name}"
 
 
+def schedules(namespace: str) -> str:
+    """The zset of schedules by their next tick; their hashes and the set of all ids stand beside it."""
+    return f"{{{namespace}}}:schedules"
+
+
 def settings(namespace: str) -> str:
     """The hash of what all processes of a namespace agree on."""
     return f"{{{namespace}}}:settings"

@@ -5,16 +5,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import hiredis
 import msgspec
 
 from shoal.broker import keys
 from shoal.broker.broker import Broker
-from shoal.broker.resilience import error_for
-from shoal.broker.scripts import script
-from shoal.errors import BrokerUnavailable, ExitStatus, StartupError
+from shoal.broker.namespace_calls import run_on
+from shoal.errors import ExitStatus, StartupError
 from shoal.model.identity import Incarnation
-from shoal.model.partition import slot_of
 from shoal.model.worker import WorkerRecord
 
 log = logging.getLogger("shoal.broker")
@@ -50,7 +47,6 @@ class Registry:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._key = keys.workers(broker.settings.namespace)
-        self._slot = slot_of(self._key)
         self._missed_ms = round(broker.settings.worker.heartbeat_s * MISSED_HEARTBEATS * 1000)
 
     async def beat(self, record: WorkerRecord) -> Wish:
@@ -147,19 +143,4 @@ class Registry:
         return list(zip(fields, fields, fields, fields, fields, strict=True))
 
     async def _run(self, verb: str, *arguments: bytes | str | int) -> Any:
-        node = self._broker.topology.node_of(self._slot)
-        await node.connected()
-        wanted = script(verb)
-        for attempt in range(3):
-            reply = await node.call("EVALSHA", wanted.sha, 1, self._key, *arguments)
-            if not isinstance(reply, hiredis.ReplyError):
-                return reply
-            if attempt < 2 and "NOSCRIPT" in str(reply):
-                await node.call("SCRIPT", "LOAD", wanted.source)
-            elif attempt < 2 and "MOVED" in str(reply):
-                await self._broker.topology.refresh()
-                node = self._broker.topology.node_of(self._slot)
-                await node.connected()
-            else:
-                raise error_for(str(reply))
-        raise BrokerUnavailable("the registry can't be reached")
+        return await run_on(self._broker, self._key, verb, *arguments)

@@ -15,6 +15,7 @@ from shoal.broker.verify_journal import check_journal
 from shoal.broker.verify_keyspace import known_key
 from shoal.broker.verify_operations import check_operations
 from shoal.broker.verify_report import Code, Finding, Report
+from shoal.broker.verify_schedules import check_schedules
 from shoal.broker.verify_streams import check_streams
 from shoal.broker.verify_tasks import check_tasks
 from shoal.broker.verify_walk import SLICE, Walk, ask, rows_of, scan
@@ -52,6 +53,7 @@ async def verify(broker: Broker) -> Report:
         except (PartitionPaused, BrokerError) as error:
             report.skipped[partition] = str(error)
     report.findings += await _check_namespace(broker)
+    report.findings += await check_schedules(broker)
     return report
 
 

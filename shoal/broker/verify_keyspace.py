@@ -62,6 +62,9 @@ GLOBAL_KEYS = (
     KnownKey("settings", "hash"),
     KnownKey("workers", "zset"),
     KnownKey("worker:<name>", "hash", expires=True),
+    KnownKey("schedules", "zset"),
+    KnownKey("schedule_ids", "set"),
+    KnownKey("schedule:<schedule>", "hash"),
 )
 
 _VARIABLES = {
@@ -75,6 +78,7 @@ _VARIABLES = {
     "name": r"\S+",
     "digest": r"[0-9a-f]{64}",
     "operation": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    "schedule": r"[A-Za-z][A-Za-z0-9_.:-]{0,127}",
     "part": r"(?:ids|PENDING|SCHEDULED|RUNNING|FAILED|COMPLETED|CANCELLED|DEAD)",
 }
 

@@ -70,6 +70,8 @@ class Code(StrEnum):
     SILENT = "silent"
     #: The record of an operation over many tasks is not of the form that Shoal writes.
     BAD_OPERATION = "bad_operation"
+    #: A schedule can't tick, or does not stand where ticks are looked for.
+    BAD_SCHEDULE = "bad_schedule"
     #: A key that docs/keyspace.md does not know.
     UNKNOWN_KEY = "unknown_key"
     #: A key that must expire and has no expiry.

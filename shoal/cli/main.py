@@ -33,6 +33,7 @@ _COMMANDS = {
     "delete": "shoal.cli.moves:delete",
     "queues": "shoal.cli.queues:queues",
     "dlq": "shoal.cli.dlq:dlq",
+    "schedules": "shoal.cli.schedules:schedules",
     "workers": "shoal.cli.workers:workers",
     "health": "shoal.cli.health:health",
     "verify": "shoal.cli.verify:verify",

@@ -2,7 +2,15 @@
 
 import re
 
-from shoal.broker.keys import PartitionKeys, meta, settings, unique_digest, worker, workers
+from shoal.broker.keys import (
+    PartitionKeys,
+    meta,
+    schedules,
+    settings,
+    unique_digest,
+    worker,
+    workers,
+)
 from shoal.broker.verify_keyspace import GLOBAL_KEYS, PARTITION_KEYS, known_key, pattern_of
 from tests.support.keyspace import documented_fields, documented_keys
 from tests.unit.broker.test_lua_sources import SOURCES, _code
@@ -49,7 +57,7 @@ def test_every_name_in_python_is_documented() -> None:
             assert any(form.fullmatch(rest) for form in forms), name
         else:
             assert known_key(rest) is not None, name
-    for made in (meta("ns"), settings("ns"), workers("ns"), worker("ns", "web-0")):
+    for made in (meta("ns"), settings("ns"), schedules("ns"), workers("ns"), worker("ns", "web-0")):
         assert known_key(made.removeprefix("{ns}:"), is_global=True) is not None, made
 
 

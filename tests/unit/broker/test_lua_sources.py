@@ -99,14 +99,19 @@ def test_header_is_a_contract(name: str) -> None:
     assert ("--   ARGV     " in text) == ("ARGV" in _code(VERBS[name])), "ARGV"
     if lines[0] == "#!lua flags=no-writes":
         assert "-- Changes  nothing." in text
-    elif "allow-oom" in lines[0] or verb == "submit":
+    elif "allow-oom" in lines[0] or verb in {"submit", "schedule_put"}:
         assert re.search(r"May (?:be repeated|come late or twice)", text) is not None
 
 
 def test_only_what_brings_new_data_is_refused_without_memory() -> None:
     """Everything but what accepts tasks or operators' requests runs on a full server, or it could never drain."""
     refused = {name for name, source in VERBS.items() if source.startswith("#!lua\n")}
-    assert refused <= {"submit.lua", "idempotency.lua", "idempotency_stored.lua"}
+    assert refused <= {
+        "submit.lua",
+        "idempotency.lua",
+        "idempotency_stored.lua",
+        "schedule_put.lua",
+    }
     assert "submit.lua" in refused
 
 

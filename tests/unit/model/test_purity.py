@@ -9,10 +9,11 @@ import shoal.model
 
 MODULES = sorted(Path(shoal.model.__file__).parent.glob("*.py"))
 
-#: Modules of the standard library that neither do I/O nor read a clock.
+#: Modules that neither do I/O nor read a clock.
 PURE = {
     "binascii",
     "collections",
+    "cronsim",
     "dataclasses",
     "datetime",
     "enum",
@@ -24,6 +25,8 @@ PURE = {
     "re",
     "types",
     "typing",
+    # Reads the time zone database, which is data and no state.
+    "zoneinfo",
 }
 
 
