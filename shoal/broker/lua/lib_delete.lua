@@ -20,6 +20,7 @@ local function delete_task(id, youngest)
   if ended_at(h[3], h[4]) > youngest then return 'recent', state end
   if state ~= 'COMPLETED' then index_remove(state, typ, id) end
   if h[5] then call('ZREM', P .. 'index:DEAD:by:' .. h[5], id) end
+  call('ZREM', P .. 'expiring', id)
   call('UNLINK', key)
   move(typ, state, nil, 1)
   note_change(id, typ, 'deleted', state)

@@ -88,3 +88,13 @@ async def test_running(scene: Scene) -> None:
     before = scene.state()
     assert await delete(scene, "a", "unknown") == [("active", "PENDING"), ("not_found", "")]
     assert scene.changes(before) == {}
+
+
+async def test_a_retention_of_its_own(scene: Scene) -> None:
+    """A task that had one leaves nothing behind to be pruned."""
+    await scene.submit("a", retention_s=600)
+    await scene.broker.cancel([scene.id("a")])
+    age(scene, "a")
+    assert "expiring/a" in scene.state()
+    assert await delete(scene, "a") == [("deleted", "CANCELLED")]
+    assert "expiring/a" not in scene.state()
