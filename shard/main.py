@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from shoal.broker.address import parse_url
 from shoal.errors import ExitStatus, ShoalError, StartupError
 from shoal.lifecycle import READY, RELEASE_RESERVE_S, ChildContext, startup_failure
 from shoal.loading import load_app
@@ -21,11 +22,14 @@ from shoal.shard.life import live, release
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
+    from shoal.config import Settings
     from shoal.shard.fork_server import ForkServer
 
 #: Allocations between two looks of the garbage collector at the youngest objects: a claim of a few
 #: hundred tasks must not set it off each time.
 _GC_THRESHOLD: Final = 20_000
+#: Measured with 100 shards beside Redis on 2 cores: a quarter more tasks a second than with 0.
+_NICE_BESIDE_REDIS: Final = 10
 
 
 def main(context: ChildContext) -> int:
@@ -38,6 +42,7 @@ def main(context: ChildContext) -> int:
         app = load_app(context.app_spec)
     except ShoalError as error:
         return int(_cannot_start(context, error))
+    os.nice(niceness(context.settings))
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
@@ -102,6 +107,17 @@ async def _run(context: ChildContext, app: Shoal, forks: ForkServer | None) -> i
         if is_ready:
             raise
         return _cannot_start(context, error)
+
+
+def niceness(settings: Settings) -> int:
+    """By how many levels a shard stands back for the CPU: as set, or for a Redis beside it.
+
+    Every shard waits for Redis, which has one thread and answers only after all that was asked.
+    """
+    if settings.worker.nice is not None:
+        return settings.worker.nice
+    address, _ = parse_url(settings.redis)
+    return _NICE_BESIDE_REDIS if address.is_this_host else 0
 
 
 def _cannot_start(context: ChildContext, error: ShoalError) -> ExitStatus:

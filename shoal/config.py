@@ -173,6 +173,11 @@ class WorkerSettings:
         "Queues that this worker serves.", default_text="all",
     )  # fmt: skip
     burst: bool = _setting("", False, Switch(), "Whether shards exit when no work is left.")
+    nice: int | None = _setting(
+        "SHOAL_NICE", None, Whole(0, 19, "levels"),
+        "Niceness of shards: how far they stand back when processes compete for a CPU.",
+        default_text="10 when Redis is on the same host, else 0",
+    )  # fmt: skip
     max_tasks_per_shard: int | None = _setting(
         "SHOAL_MAX_TASKS_PER_SHARD", None, Whole(1, 10**12, "tasks"),
         "After how many tasks a shard is replaced.", default_text="never",

@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shoal.config import RedisSettings
@@ -24,6 +25,16 @@ class Address:
     def at(self, host: str, port: int) -> "Address":
         """Another server of the same cluster, with the same login."""
         return replace(self, host=host, port=port, path=None)
+
+    @property
+    def is_this_host(self) -> bool:
+        """Whether the server can only be on the host that asks: a Unix socket or a loopback address."""
+        if self.path is not None or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """The TLS context, or ``None`` for plain connections."""
