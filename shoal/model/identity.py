@@ -153,7 +153,7 @@ def check_type(text: str) -> str:
     Raises:
         ValueError: It does not match ``TYPE_PATTERN``.
     """
-    return _checked("task type", text, _TYPE, "a letter, then at most 127 of A-Z a-z 0-9 _ . : -")
+    return checked("task type", text, _TYPE, "a letter, then at most 127 of A-Z a-z 0-9 _ . : -")
 
 
 def check_queue(text: str) -> str:
@@ -162,7 +162,7 @@ def check_queue(text: str) -> str:
     Raises:
         ValueError: It does not match ``QUEUE_PATTERN``.
     """
-    return _checked("queue", text, _QUEUE, "a letter, then at most 63 of A-Z a-z 0-9 _ . -")
+    return checked("queue", text, _QUEUE, "a letter, then at most 63 of A-Z a-z 0-9 _ . -")
 
 
 def check_worker_id(text: str) -> str:
@@ -172,10 +172,21 @@ def check_worker_id(text: str) -> str:
         ValueError: It does not match ``WORKER_ID_PATTERN``.
     """
     rule = "a letter or digit, then at most 63 of A-Z a-z 0-9 _ . -"
-    return _checked("worker id", text, _WORKER_ID, rule)
+    return checked("worker id", text, _WORKER_ID, rule)
 
 
-def _checked(what: str, text: str, pattern: re.Pattern[str], rule: str) -> str:
+def checked(what: str, text: str, pattern: re.Pattern[str], rule: str) -> str:
+    """Return ``text`` as it came.
+
+    Args:
+        what: The name's word, for the error.
+        text: From outside.
+        pattern: What the whole of it must match.
+        rule: The pattern in words: "it must be …".
+
+    Raises:
+        ValueError: It does not match.
+    """
     # fullmatch, because `$` alone would let a trailing newline through.
     if pattern.fullmatch(text):
         return text

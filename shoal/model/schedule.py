@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shoal.model.cron import Missed
-from shoal.model.identity import task_id
+from shoal.model.identity import checked, task_id
 from shoal.model.partition import partition_of_key
 
 #: At most so many schedules in a namespace.
@@ -55,8 +55,5 @@ def check_schedule_id(text: str) -> str:
     Raises:
         ValueError: It does not match ``SCHEDULE_PATTERN``.
     """
-    if _SCHEDULE.fullmatch(text):
-        return text
-    raise ValueError(
-        f"invalid schedule id {text!r:.160}: it must be a letter, then at most 127 of A-Z a-z 0-9 _ . : -"
-    )
+    rule = "a letter, then at most 127 of A-Z a-z 0-9 _ . : -"
+    return checked("schedule id", text, _SCHEDULE, rule)

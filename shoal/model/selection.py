@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shoal.model.identity import check_queue, check_type, parse_task_id
+from shoal.model.identity import check_queue, check_type, checked, parse_task_id
 from shoal.model.transitions import State
 
 #: The form of an operation's id.
@@ -112,9 +112,5 @@ def check_operation_id(text: str) -> str:
     Raises:
         ValueError: It does not match ``OPERATION_PATTERN``.
     """
-    if _OPERATION.fullmatch(text):
-        return text
-    raise ValueError(
-        f"invalid operation id {text!r:.160}: it must be 1 to 64 of A-Z a-z 0-9 _ . -, "
-        "beginning with a letter or digit"
-    )
+    rule = "1 to 64 of A-Z a-z 0-9 _ . -, beginning with a letter or digit"
+    return checked("operation id", text, _OPERATION, rule)

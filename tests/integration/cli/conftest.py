@@ -11,6 +11,7 @@ from shoal.broker.broker import Broker
 from shoal.cli.main import main
 from shoal.errors import ExitStatus
 from tests.integration.broker.conftest import end_with_proof
+from tests.support.api import Ports
 from tests.support.builders import Scene, settings_for
 from tests.support.processes import shoal
 from tests.support.servers import RedisServer
@@ -74,6 +75,13 @@ def scene_here(redis7: RedisServer) -> SceneMaker:
                 await broker.aclose()
 
     return opened
+
+
+@pytest.fixture
+def ports() -> Iterator[Ports]:
+    """Of the API."""
+    with Ports() as held:
+        yield held
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -32,13 +31,6 @@ async def orphan(ctx, payload):
     subprocess.run([sys.executable, "-c", sleeper], check=True)
     return "left behind"
 """
-
-
-@pytest.fixture
-def ports() -> Iterator[Ports]:
-    """Of the API."""
-    with Ports() as held:
-        yield held
 
 
 @pytest.fixture

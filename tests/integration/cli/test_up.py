@@ -34,13 +34,6 @@ async def slow(ctx, payload):
 
 
 @pytest.fixture
-def ports() -> Iterator[Ports]:
-    """Of the API."""
-    with Ports() as held:
-        yield held
-
-
-@pytest.fixture
 def up(tmp_path: Path, ports: Ports) -> Iterator[ChildProcess]:
     """``shoal up`` with one shard, ready."""
     (tmp_path / "tasks.py").write_text(MODULE)

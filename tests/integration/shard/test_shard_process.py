@@ -5,27 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from shoal import Shoal, State
 from shoal.errors import ExitStatus
 from shoal.lifecycle import EXIT_RECYCLED
-from tests.integration.shard.harness import client_on, shard_process, until_settled
+from tests.integration.shard.harness import shard_process, until_settled
 from tests.support.ledger import Ledger
 from tests.support.ports import reserve_port
 from tests.support.processes import ChildProcess, is_alive
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until, wait_until_async
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """What the handlers did."""
-    return Ledger(tmp_path / "ledger")
 
 
 @pytest.fixture
@@ -39,13 +31,6 @@ def host(valkey: RedisServer, ledger: Ledger) -> Iterator[ChildProcess]:
     with shard_process(valkey.url, ledger, **env) as process:
         process.wait_for_output("report R")
         yield process
-
-
-@pytest_asyncio.fixture
-async def client(valkey: RedisServer) -> AsyncIterator[Shoal]:
-    """Submits; ``verify`` finds nothing in the end."""
-    async with client_on(valkey) as made:
-        yield made
 
 
 async def _started(ledger: Ledger, count: int) -> None:

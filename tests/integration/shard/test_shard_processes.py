@@ -6,30 +6,22 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from shoal import Shoal, State
 from shoal.errors import TaskCancelled, TaskFailed
 from shoal.lifecycle import EXIT_RECYCLED
 from shoal.model.task import Task
-from tests.integration.shard.harness import client_on, shard_process
+from tests.integration.shard.harness import shard_process
 from tests.support.ledger import Ledger
 from tests.support.processes import ChildProcess, children_of, is_alive
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until, wait_until_async
 
 APP = "tests.integration.shard.process_program:app"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """What the handlers did."""
-    return Ledger(tmp_path / "ledger")
 
 
 @pytest.fixture
@@ -44,13 +36,6 @@ def host(valkey: RedisServer, ledger: Ledger) -> Iterator[ChildProcess]:
     with shard_process(valkey.url, ledger, **env) as process:
         process.wait_for_output("report R")
         yield process
-
-
-@pytest_asyncio.fixture
-async def client(valkey: RedisServer) -> AsyncIterator[Shoal]:
-    """Submits; ``verify`` finds nothing in the end."""
-    async with client_on(valkey) as made:
-        yield made
 
 
 def _tree(host: ChildProcess) -> tuple[int, int, list[int]]:
