@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,23 +11,25 @@ from typing import Final
 
 import uvloop
 
-from loadtest.cells import CELLS, Cell
-from loadtest.failure import BenchmarkFailed
+from loadtest.cells import CELLS
 from loadtest.figures import Figure, per_task_us, percentiles_ms
 from loadtest.options import Options
 from loadtest.pacing import paced
 from loadtest.partitions import PartitionReader
-from loadtest.preload import ALL_PRIORITIES, Mixer
 from loadtest.probe import ServerProbe
 from loadtest.proof import prove
 from loadtest.report import Report, Run, medians
 from loadtest.samples import Samples
 from loadtest.servers import ServerAddress, server
 from loadtest.system import MIXED, RETENTION_SHARE, described, environment, settings
+from loadtest.ways import Way, way
 from loadtest.workers import Workers, workers
-from loadtest.workload import NAMESPACE, PARTITIONS, PICKUP_TYPE, TYPES
+from loadtest.workload import NAMESPACE, PARTITIONS
 from shoal.broker.broker import Broker
 
+HTTP: Final = "http-"
+ALL_CELLS: Final = (*CELLS, *(HTTP + name for name in CELLS))
+"""Each shape of workers, with a client that speaks to Redis and with one that speaks HTTP."""
 DEFAULT_RATE: Final = 5000
 DEFAULT_SECONDS: Final = 20
 SETTLE_S: Final = 3.0
@@ -46,17 +47,21 @@ def run(options: Options) -> Report:
     samples: list[Run] = []
     about, set_differently = described(options.server, tasks // RETENTION_SHARE, MIXED)
     for number in range(options.runs):
-        for name, cell in CELLS.items():
+        for name in ALL_CELLS:
             if options.wants(name):
                 options.say(f"endtoend {name}, run {number + 1} of {options.runs}: {rate}/s")
                 with server(options.server) as address:
-                    samples.append(uvloop.run(_measure(address, cell, tasks, rate, options.say)))
+                    found = uvloop.run(_measure(address, name, tasks, rate, options.say))
+                samples.append({"name": name, "tasks": tasks, **found})
     return Report("endtoend", about, set_differently, medians(samples))
 
 
 async def _measure(
-    address: ServerAddress, cell: Cell, tasks: int, rate: int, say: Callable[[str], None]
+    address: ServerAddress, name: str, tasks: int, rate: int, say: Callable[[str], None]
 ) -> dict[str, Figure]:
+    over_http = name.startswith(HTTP)
+    cell = CELLS[name.removeprefix(HTTP)]
+    size = max(1, rate // FLUSHES_PER_S)
     env = environment(address, tasks // RETENTION_SHARE)
     with ServerProbe(address.url) as probe:
         probe.erase(NAMESPACE)
@@ -64,21 +69,25 @@ async def _measure(
             broker = await Broker.connect(settings(env))
             reader = PartitionReader(address.url, NAMESPACE, PARTITIONS)
             try:
-                async with workers(broker, cell, env) as crew:
+                async with (
+                    workers(broker, cell, env) as crew,
+                    way(broker, env, size, over_http=over_http) as chosen,
+                ):
                     await asyncio.sleep(SETTLE_S)
                     with reader:
-                        figures = await _play(broker, crew, probe, reader, tasks, rate)
+                        figures = await _play(chosen, size, crew, probe, reader, tasks, rate)
                 figures |= await prove(broker, say)
             finally:
                 await broker.aclose()
         finally:
             if not address.is_own:
                 probe.erase(NAMESPACE)
-    return {"name": cell.name, "tasks": tasks, **figures}
+    return figures
 
 
 async def _play(
-    broker: Broker,
+    chosen: Way,
+    size: int,
     crew: Workers,
     probe: ServerProbe,
     reader: PartitionReader,
@@ -86,19 +95,12 @@ async def _play(
     rate: int,
 ) -> dict[str, Figure]:
     samples, submit_s = Samples(reader), list[float]()
-    mixer, size = Mixer(), max(1, rate // FLUSHES_PER_S)
 
     async def send(number: int) -> None:
-        """A batch of mixed types, one of which tells when it started."""
-        partition = number % broker.partitions
-        batch = mixer.batch(partition, size - 1, random.sample(TYPES, len(TYPES)))
-        batch += mixer.batch(partition, 1, [PICKUP_TYPE], [random.choice(ALL_PRIORITIES)])
         sent_s, began = time.time(), time.perf_counter()
-        answers = await broker.submit(partition, batch)
+        sample = await chosen.submit(number)
         submit_s.append(time.perf_counter() - began)
-        if any(answer.status != "new" for answer in answers):
-            raise BenchmarkFailed(f"refused: {answers[0].status}")
-        samples.sent(batch[-1].id, sent_s)
+        samples.sent(sample, sent_s)
 
     claims = await crew.claim_calls()
     before, cpu, start = probe.read(), crew.cpu_s(), time.monotonic()
@@ -111,6 +113,8 @@ async def _play(
     sent, done = sending.sent * size, reader.completed_ever()
     return {
         "wanted_per_s": rate,
+        "submitted": sent,
+        "completed": done,
         "submitted_per_s": round(sent / sending.seconds, 1),
         "tasks_per_s": round(done / seconds, 1),
         "left_at_end_of_sending": left,
@@ -124,6 +128,7 @@ async def _play(
         "aof_bytes_per_task": round((after.aof_bytes - before.aof_bytes) / max(done, 1)),
         "script_calls_per_task": round(after.script_calls_since(before) / max(done, 1), 3),
         **(await crew.claim_calls()).per_task(claims, done),
+        **chosen.figures(done),
         "samples": len(samples.pickup_s),
         "samples_pruned_unseen": samples.waiting,
         "peak_rss_mib": crew.peak_rss_mib(),

@@ -1,4 +1,4 @@
-"""``submit``: how fast one process brings tasks in; no worker runs."""
+"""``submit``: how fast one process brings tasks in, from Python or over HTTP; no worker runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 import uvloop
 
-from loadtest import floor
+from loadtest import floor, submit_http
 from loadtest.figures import Figure, per_task_us, percentiles_ms, rate
 from loadtest.options import Options
 from loadtest.probe import ServerProbe
@@ -72,7 +72,8 @@ async def _submit_one(app: Shoal, number: int, took_s: Latencies) -> None:
 
 
 Play = Callable[[Shoal, int, Latencies], Awaitable[int]]
-CELLS: Final[Mapping[str, Play]] = {"many": _many, "single": _single, "64callers": _callers}
+PLAYS: Final[Mapping[str, Play]] = {"many": _many, "single": _single, "64callers": _callers}
+CELLS: Final = (*PLAYS, *submit_http.CELLS)
 
 
 def run(options: Options) -> Report:
@@ -82,12 +83,16 @@ def run(options: Options) -> Report:
     floors: list[Run] = []
     about, set_differently = described(options.server, KEPT, WORKLOAD)
     for number in range(options.runs):
-        for name, play in CELLS.items():
+        for name in CELLS:
             if not options.wants(name):
                 continue
             options.say(f"submit {name}, run {number + 1} of {options.runs}")
             with server(options.server) as address:
-                samples.append({"name": name, **uvloop.run(_measure(address, play, tasks))})
+                if name in PLAYS:
+                    measured = _measure(address, PLAYS[name], tasks)
+                else:
+                    measured = submit_http.measure(address, name, tasks)
+                samples.append({"name": name, **uvloop.run(measured)})
             if name == "many":
                 with server(options.server) as address:
                     floors.append({"name": name, **floor.fill(address.url, tasks)})

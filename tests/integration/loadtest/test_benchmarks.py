@@ -50,6 +50,32 @@ def test_endtoend_leaves_nothing_behind_at_a_low_rate(tmp_path: Path) -> None:
     assert run["pickup_p50_ms"] > 0
 
 
+def test_submissions_over_http_are_measured_and_stored(tmp_path: Path) -> None:
+    """Each cell reports rate, latency and the CPU of API and sender; what was accepted is stored."""
+    cells = ("http-single", "http-batch", "http-paced")
+    only = [word for cell in cells for word in ("--only", cell)]
+    report = _report(tmp_path, "submit", *only, "--tasks", "1000")
+    assert [run["name"] for run in report["runs"]] == list(cells)
+    for run in report["runs"]:
+        assert run["tasks"] == 1000
+        for figure in ("tasks_per_s", "api_us_per_task", "call_p50_ms", "call_p95_ms"):
+            assert run[figure] > 0, figure
+        assert "client_busy_percent" in run
+
+
+def test_endtoend_through_http_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Batches go in by HTTP, workers run them, and the same figures come out."""
+    report = _report(
+        tmp_path, "endtoend", "--only", "http-1x100", "--rate", "500", "--tasks", "1000"
+    )
+    (run,) = report["runs"]
+    assert (run["name"], run["submitted"], run["completed"]) == ("http-1x100", 1000, 1000)
+    assert run["left_behind"] == 0
+    assert run["verify_findings"] == 0
+    assert run["pickup_p50_ms"] > 0
+    assert run["api_us_per_task"] > 0
+
+
 def test_a_missing_server_is_one_line() -> None:
     """An unknown server ends the benchmark with status 1 and one line that says what there is."""
     done = subprocess.run(
