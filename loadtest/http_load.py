@@ -87,11 +87,10 @@ class _Connection(asyncio.Protocol):
 
 
 class HttpLoad:
-    """Submissions over some kept connections; each takes the time from its due moment.
+    """Submissions over some kept connections; the time of each is taken.
 
     Attributes:
-        took_s: How long each answer took; of an open loop from when it was due, the wait for a
-            free connection included.
+        took_s: How long each answer took; in an open loop the wait for a free connection included.
     """
 
     def __init__(self, connections: list[_Connection]) -> None:
