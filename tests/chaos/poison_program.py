@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import re
 import time
 
 from shoal import Shoal, TaskContext
@@ -54,3 +55,10 @@ async def eat(ctx: TaskContext, payload: int) -> None:
     while True:
         eaten.append(b"x" * (payload * 1024 * 1024))
         time.sleep(0.02)  # noqa: ASYNC251 - that is the point
+
+
+@app.task("hold", max_retries=0, timeout=1.0)
+async def hold(ctx: TaskContext, _payload: None) -> None:
+    """Hold the interpreter's lock in C code, far beyond the timeout: no thread of Python runs meanwhile."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    re.fullmatch(r"(a|aa)+b", "a" * 60)

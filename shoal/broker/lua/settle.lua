@@ -151,6 +151,7 @@ for k = 1, total do
         else
           call('HSET', key, 'state', state, 'due', at, 'history', history)
           call('HSETNX', key, 'no_handler_since', NOW)
+          bump(stats, 'deferred:' .. typ, 1)
         end
         index_add(state, typ, id)
         retry_zset[#retry_zset + 1] = at; retry_zset[#retry_zset + 1] = id

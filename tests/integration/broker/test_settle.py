@@ -185,6 +185,7 @@ async def test_deferred(scene: Scene) -> None:
         "counts/SCHEDULED": "1",
         "counts/SCHEDULED:mail": "1",
         "stats/settled/default:1": "1",
+        "stats/deferred:mail": "1",
         "events/3": f"k=settled w={ME} o=a mail SCHEDULED +30000",
         "stream:default:1/a.1": None,
         f"stream:default:1>{ME}": "0 pending",

@@ -200,6 +200,36 @@ async def test_an_unknown_type_is_handed_back_for_a_while(valkey: RedisServer) -
         assert [line.outcome for line in task.history] == ["deferred"]
 
 
+async def test_a_type_that_is_new_in_a_rolling_deployment(valkey: RedisServer) -> None:
+    """A worker of the old release hands it back, a new one runs it when it is due: the first attempt."""
+    old, new = Shoal(), Shoal()
+
+    @new.task("new.type")
+    async def new_type(ctx: TaskContext, _payload: None) -> int:
+        return ctx.attempt
+
+    async with client_on(valkey) as client, shard_on(valkey.url, old):
+        handle = await client.submit("new.type")
+
+        async def is_deferred() -> bool:
+            return await handle.state() is State.SCHEDULED
+
+        await wait_until_async(is_deferred, "the old worker hands it back")
+        async with shard_on(valkey.url, new, index=1):
+            broker = await client.broker()
+            counts = await broker.stats()
+            assert counts["deferred:new.type"] == 1
+
+            async def runs() -> bool:
+                return await handle.state() is State.COMPLETED or (
+                    # The old worker may have taken it again; the new one will be the next in the end.
+                    (await handle.task()).attempts > 0
+                )
+
+            await wait_until_async(runs, "the new worker runs it", 40, interval_s=0.05)
+        assert (await handle.task()).result == 1
+
+
 async def test_a_handler_is_stopped_at_its_timeout(valkey: RedisServer) -> None:
     """A coroutine is cancelled, a thread is asked; both failed with ``timeout``, soon after it."""
     app = Shoal()
