@@ -89,7 +89,10 @@ class Heartbeat:
         most_tasks = self._settings.max_tasks_per_shard
         most_bytes = self._settings.max_memory_per_shard
         if (most_tasks is not None and record.processed_count >= most_tasks) or (
-            most_bytes is not None and record.memory_bytes >= most_bytes
+            # A successor of one that has done nothing would be no smaller.
+            most_bytes is not None
+            and record.processed_count > 0
+            and record.memory_bytes >= most_bytes
         ):
             self._control.stop(Why.RECYCLED)
 

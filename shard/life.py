@@ -15,7 +15,7 @@ from shoal.broker.broker import Broker
 from shoal.broker.registry import Registry
 from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus, ShoalError
-from shoal.lifecycle import EXIT_RECYCLED
+from shoal.lifecycle import EXIT_RECYCLED, EXIT_STAYS_DOWN
 from shoal.page import PageState
 from shoal.shard.burst import end_when_quiet, until_idle
 from shoal.shard.control import Control, Why
@@ -32,14 +32,20 @@ if TYPE_CHECKING:
     from shoal.page import Page
     from shoal.shard.fork_server import ForkServer
 
-#: Ends by these make room for a successor, which is wanted at once.
-_SUCCEEDED: Final = frozenset({Why.STUCK, Why.FORKS})
 #: How often who is live is read again, in seconds.
 _SLICE_S: Final = 1.0
 #: How often it is looked whether a drain is over, in seconds.
 _DRAIN_LOOK_S: Final = 0.01
 #: How long handlers have to clean up after they were handed back and cancelled, in seconds.
 _CLEAN_UP_S: Final = 0.5
+#: What the supervisor is told by a shard that has ended well; without a word 0.
+_EXIT_OF: Final = {
+    Why.WISHED: EXIT_STAYS_DOWN,
+    Why.RECYCLED: EXIT_RECYCLED,
+    Why.STUCK: EXIT_RECYCLED,
+    Why.FORKS: EXIT_RECYCLED,
+    Why.DEAD: EXIT_RECYCLED,
+}
 #: How long a release at the end may take before it is left to the supervisor, in seconds.
 _RELEASE_S: Final = 1.2
 
@@ -70,7 +76,7 @@ async def live(
         is_isolation: Take only what stands apart, and end when nothing of that is left.
 
     Returns:
-        What to exit with: ``OK``, ``EXIT_RECYCLED`` where a successor is wanted at once, or what tells
+        0, or whether a successor is wanted (``EXIT_RECYCLED``, ``EXIT_STAYS_DOWN``), or what tells
         the supervisor to hand back what could not be handed back here.
 
     Raises:
@@ -99,6 +105,9 @@ async def live(
             is_isolation=is_isolation,
         )
         try:
+            page.contact()
+            # What is wished of this worker holds from its start: a pause outlives a restart.
+            await heartbeat.run_once(registry, parts)
             return await _work(settings, page, parts, broker, registry, heartbeat, control, ready)
         finally:
             with contextlib.suppress(ShoalError):
@@ -121,24 +130,21 @@ async def _work(
     name = parts.incarnation
     beat = partial(heartbeat.run_once, registry, parts)
     beats = every(settings.worker.heartbeat_s, beat, "the heartbeat", parts.rng)
-    status: int = ExitStatus.OK
+    status = int(ExitStatus.OK)
     with parts.renewer:  # leases are renewed until the last task is out
         try:
             async with _services(tick_for_ever(parts), beats, parts.deferred.raise_failure()):
                 async with _services(*_claiming(settings, parts, broker, control)):
-                    page.contact()
-                    page.state = PageState.READY
                     ready()
                     await parts.claimer.begin()
                     why = await control.wish()
+                    status = _EXIT_OF.get(why, 0)
                     page.state = PageState.DRAINING
                     parts.claimer.close()
                 if why is not Why.DEAD:
                     await _drain(parts, control)
                 if not parts.ledger.is_empty or why in {Why.DEAD, Why.STUCK}:
-                    status = await _hand_back(settings, parts, name, why)
-                if status == ExitStatus.OK and why in _SUCCEEDED:
-                    status = EXIT_RECYCLED
+                    status = await _hand_back(settings, parts, name, why) or status
         finally:
             parts.close()
             await parts.deferred.aclose()

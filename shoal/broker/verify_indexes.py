@@ -28,7 +28,7 @@ async def check_indexes(walk: Walk) -> None:
         {
             *walk.names["index:<state>"],
             *walk.names["index:<state>:<type>"],
-            *walk.names["index:DEAD:by:<fingerprint>"],
+            *walk.names["fingerprint:<fingerprint>"],
         }
     ):
         await _check_zset(walk, name, _rule_of(name))
@@ -47,17 +47,16 @@ def _has_ended(member: Member) -> str:
 
 
 def _rule_of(name: str) -> Rule:
-    _, state, *rest = name.split(":", 2)
-    wanted = rest[0] if rest else ""
+    kind, _, rest = name.partition(":")
+    state, _, wanted = ("DEAD", "", rest) if kind == "fingerprint" else rest.partition(":")
 
     def rule(member: Member) -> str:
         if member.state != state:
             return f"its task is {member.state or 'ready'}"
-        # A type may itself begin with "by:"; then the two zsets are one key.
-        if state == "DEAD" and wanted == f"by:{member.fingerprint}":
-            return ""
-        if wanted and member.type != wanted:
-            return f"its task has the type {member.type}, the fingerprint {member.fingerprint!r}"
+        if kind == "fingerprint" and member.fingerprint != wanted:
+            return f"its task has the fingerprint {member.fingerprint!r}"
+        if kind == "index" and wanted and member.type != wanted:
+            return f"its task has the type {member.type}"
         return ""
 
     return rule

@@ -29,7 +29,7 @@ PARTITION_KEYS = (
     KnownKey("done:<type>", "stream"),
     KnownKey("index:<state>", "zset"),
     KnownKey("index:<state>:<type>", "zset"),
-    KnownKey("index:DEAD:by:<fingerprint>", "zset"),
+    KnownKey("fingerprint:<fingerprint>", "zset"),
     KnownKey("scheduled", "zset"),
     KnownKey("ready", "hash"),
     KnownKey("counts", "hash"),

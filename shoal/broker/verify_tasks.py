@@ -129,13 +129,13 @@ def _check(walk: Walk, task_id: str, task: Standing) -> None:
 
 
 def _check_indexes(walk: Walk, task_id: str, task: Standing) -> None:
-    wanted = {task.state, f"{task.state}:{task.type}"} if task.state in INDEXED else set()
+    wanted = set()
+    if task.state in INDEXED:
+        wanted = {f"index:{task.state}", f"index:{task.state}:{task.type}"}
     if task.state == "DEAD" and task.fingerprint:
-        wanted.add(f"DEAD:by:{task.fingerprint}")
+        wanted.add(f"fingerprint:{task.fingerprint}")
     for name in sorted(wanted - task.indexes):
-        walk.find(
-            Code.INDEX_MISSING, f"index:{name}", f"the {task.state} task is not in it", task_id
-        )
+        walk.find(Code.INDEX_MISSING, name, f"the {task.state} task is not in it", task_id)
     if task.waiting:
         if task.state != "SCHEDULED" or task.scheduled:
             also = f"{task.derived_state}, {'due' if task.scheduled else 'not due'}"

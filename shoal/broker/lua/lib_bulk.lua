@@ -62,7 +62,7 @@ end
 local function select_indexed(state)
   local key = P .. 'index:' .. state
   if only_fingerprint ~= '' then
-    key = P .. 'index:DEAD:by:' .. only_fingerprint
+    key = P .. 'fingerprint:' .. only_fingerprint
   elseif only_type ~= '' then
     key = P .. 'index:' .. state .. ':' .. only_type
   end

@@ -82,10 +82,31 @@ local function prune_type_done(typ, budget, until_ms)
   return gone, looked >= budget
 end
 
+-- What a zset names though its hash is gone: nothing says its type any more, so it leaves the zsets of all types
+-- that the state has had. Its counter is not touched; verify tells of it.
+local function forget(state, ids)
+  call('ZREM', P .. 'index:' .. state, unpack(ids))
+  local fields = call('HKEYS', P .. 'counts')
+  for k = 1, #fields do
+    local typ = match(fields[k], '^' .. state .. ':(.+)$')
+    if typ then call('ZREM', P .. 'index:' .. state .. ':' .. typ, unpack(ids)) end
+  end
+end
+
+-- One task leaves the zset of its error, and with it the oldest whose hashes are gone: nothing else leads to those.
+local function leave_fingerprint(fingerprint, id)
+  local key = P .. 'fingerprint:' .. fingerprint
+  call('ZREM', key, id)
+  local oldest = call('ZRANGE', key, 0, 9)
+  for k = 1, #oldest do
+    if call('EXISTS', P .. 'task:' .. oldest[k]) == 0 then call('ZREM', key, oldest[k]) end
+  end
+end
+
 -- Removes one CANCELLED or DEAD task and its places in the indexes; returns whether there was one.
 local function drop_indexed(id, state, typ, fingerprint)
   index_remove(state, typ, id)
-  if fingerprint then call('ZREM', P .. 'index:DEAD:by:' .. fingerprint, id) end
+  if fingerprint then leave_fingerprint(fingerprint, id) end
   if call('UNLINK', P .. 'task:' .. id) == 0 then return false end
   move(typ, state, nil, 1)
   return true
@@ -96,14 +117,16 @@ end
 local function prune_index(state, typ, until_ms)
   local index = P .. 'index:' .. state .. (typ and ':' .. typ or '')
   local ids = call('ZRANGE', index, '-inf', until_ms, 'BYSCORE', 'LIMIT', 0, 100)
+  local gone = {}
   for k = 1, #ids do
     local h = call('HMGET', P .. 'task:' .. ids[k], 'type', 'state', 'fingerprint')
     if h[2] == state then
       drop_indexed(ids[k], state, h[1], h[3])
     else
-      call('ZREM', index, ids[k])
+      gone[#gone + 1] = ids[k]
     end
   end
+  if #gone > 0 then forget(state, gone) end
   return #ids, #ids == 100
 end
 

@@ -23,7 +23,7 @@ local function requeue_task(id, operation)
     'recoveries')
   index_remove(state, typ, id)
   if state == 'FAILED' then call('ZREM', P .. 'scheduled', id) end
-  if h[5] then call('ZREM', P .. 'index:DEAD:by:' .. h[5], id) end
+  if h[5] then call('ZREM', P .. 'fingerprint:' .. h[5], id) end
   if h[6] then call('SET', P .. 'unique:' .. h[6], id) end
   if h[7] then
     -- It has not ended any more, and dependents that have not been told wait on.

@@ -101,7 +101,7 @@ local function end_dead(id, typ, why, history, error, unique)
   call('HSET', key, 'state', 'DEAD', 'ended', NOW_TEXT, 'reason', why, 'history', history, 'error', error,
     'fingerprint', why)
   call('HDEL', key, 'cancel', 'due')
-  call('ZADD', P .. 'index:DEAD:by:' .. why, NOW_TEXT, id)
+  call('ZADD', P .. 'fingerprint:' .. why, NOW_TEXT, id)
   index_add('DEAD', typ, id)
   free_unique(unique, id)
   bump(stats, 'dead:' .. typ, 1)

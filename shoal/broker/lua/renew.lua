@@ -50,7 +50,10 @@ local queues = call('SMEMBERS', P .. 'queues')
 if #queues > 0 then
   table.sort(queues)
   local queue = queues[rotation % #queues + 1]
-  for priority = 0, 3 do streams[queue .. ':' .. priority] = true end
+  for priority = 0, 3 do
+    streams[queue .. ':' .. priority] = true
+    streams[queue .. ':' .. priority .. ':isolated'] = true
+  end
 end
 for stream in pairs(streams) do
   local key = P .. 'stream:' .. stream

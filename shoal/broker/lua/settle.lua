@@ -137,7 +137,7 @@ for k = 1, total do
         if h[4] then call('HDEL', key, 'cancel') end
         if fingerprint ~= '' then
           call('HSET', key, 'fingerprint', fingerprint)
-          call('ZADD', P .. 'index:DEAD:by:' .. fingerprint, NOW, id)
+          call('ZADD', P .. 'fingerprint:' .. fingerprint, NOW, id)
         end
         index_add('DEAD', typ, id)
         free_unique(h[5], id)

@@ -3,7 +3,7 @@
 --   KEYS[1]  the partition's marker
 --   ARGV     ids
 -- Returns  per id: false (no hash) | 'wrong_type' | {entry, state, type, due, unique, fingerprint, 1 when its unique key
---          names it, id that its entry carries, consumer, score in `scheduled`, {index name of its state...}, `ends`,
+--          names it, id that its entry carries, consumer, score in `scheduled`, {the zsets of its state that name it...}, `ends`,
 --          how many parents it waits for, score in `expiring`, what is wrong with what its handler reported, crashes};
 --          what is not there is ''
 -- Changes  nothing.
@@ -50,10 +50,10 @@ for k = 1, #ARGV do
     if state == 'SCHEDULED' or state == 'FAILED' then row[10] = read('ZSCORE', P .. 'scheduled', id) or '' end
     if INDEXED[state] then
       for _, name in ipairs({ state, state .. ':' .. row[3] }) do
-        if read('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[11], name) end
+        if read('ZSCORE', P .. 'index:' .. name, id) then table.insert(row[11], 'index:' .. name) end
       end
-      if row[6] ~= '' and read('ZSCORE', P .. 'index:DEAD:by:' .. row[6], id) then
-        table.insert(row[11], 'DEAD:by:' .. row[6])
+      if row[6] ~= '' and read('ZSCORE', P .. 'fingerprint:' .. row[6], id) then
+        table.insert(row[11], 'fingerprint:' .. row[6])
       end
     end
     row[15] = fault_of_notes(P .. 'task:' .. id)

@@ -32,7 +32,7 @@ async def test_dead(scene: Scene) -> None:
         *(path for path in before if path.startswith("task:a/")),
         "index:DEAD/a",
         "index:DEAD:mail/a",
-        "index:DEAD:by:print/a",
+        "fingerprint:print/a",
     }
     assert {path: value for path, value in changed.items() if value is not None} == {
         "counts/DEAD": "0",

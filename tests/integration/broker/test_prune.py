@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from shoal.broker.verify import verify
+from shoal.broker.verify_report import Code
 from tests.integration.broker.conftest import scene_on
 from tests.support.builders import Scene, outcome
 from tests.support.servers import RedisServer
@@ -150,6 +152,33 @@ async def test_by_age(keep10: Scene) -> None:
         "counts/COMPLETED": "0",
         "counts/COMPLETED:mail": "0",
     }
+
+
+async def test_indexed_and_gone(keep10: Scene) -> None:
+    """What the zsets name although its hash is gone leaves all of them, of whatever type it was."""
+    await keep10.ended("cancelled", "cancelled", type="report")
+    await keep10.ended("cancelled", "cancelled too", type="other")
+    claims = await keep10.running("gone", "dead")
+    await keep10.settle(
+        *(outcome(claim, "dead", detail=b"no_luck:print") for claim in claims.values())
+    )
+    client, old = keep10.client(), keep10.now_ms() - 2 * HOUR_MS
+    for key in client.keys(keep10.key("index:*")) + client.keys(keep10.key("fingerprint:*")):
+        for member in client.zrange(key, 0, -1):
+            client.zadd(key, {member: old})
+    for name, state, kind in (("gone", "DEAD", "mail"), ("cancelled", "CANCELLED", "report")):
+        client.delete(keep10.key(f"task:{name}"))
+        for field in (state, f"{state}:{kind}"):
+            client.hincrby(keep10.key("counts"), field, -1)
+    report = await verify(keep10.broker)
+    assert {(f.code, f.key.rpartition("}:")[2]) for f in report.findings} == {
+        (Code.INDEX_WRONG, key)
+        for key in (
+            "index:DEAD", "index:DEAD:mail", "fingerprint:print", "index:CANCELLED", "index:CANCELLED:report",
+        )
+    }  # fmt: skip
+    await keep10.broker.prune(0)
+    assert client.keys(keep10.key("index:*")) + client.keys(keep10.key("fingerprint:*")) == []
 
 
 async def test_more_than_a_slice(redis7: RedisServer) -> None:

@@ -148,6 +148,38 @@ async def test_wish(quick: tuple[Scene, Registry]) -> None:
     assert (await registry.beat(record())).desired == "paused"
 
 
+@pytest.mark.parametrize("cause", ["shutdown", "lost", ""])
+async def test_a_pause_outlives_a_restart(quick: tuple[Scene, Registry], cause: str) -> None:
+    """Whether the life before ended well or not."""
+    scene, registry = quick
+    await registry.take_name(record())
+    scene.client().hset(RECORD, "desired", "paused")
+    if cause:
+        await registry.leave(FIRST, cause)
+    await registry.take_name(record(SECOND), replaces=None if cause else FIRST)
+    assert (await registry.beat(record(SECOND))).desired == "paused"
+
+
+async def test_a_shutdown_concerns_one_life(quick: tuple[Scene, Registry]) -> None:
+    """It is over with the life that it ended; who died before it had shut down hands it to its replacement."""
+    scene, registry = quick
+    third = "web-0.cccccc"
+    await registry.take_name(record())
+    scene.client().hset(RECORD, "desired", "shutdown")
+    await registry.take_name(record())
+    assert (await registry.beat(record())).desired == "shutdown"
+    # Its supervisor replaces it: the wish is still to be fulfilled.
+    await registry.take_name(record(SECOND), replaces=FIRST)
+    assert (await registry.beat(record(SECOND))).desired == "shutdown"
+    await registry.leave(SECOND, "shutdown")
+    await registry.take_name(record(third), replaces=SECOND)
+    assert (await registry.beat(record(third))).desired == ""
+    # A new start after a crash of the whole host.
+    scene.client().hset(RECORD, mapping={"desired": "shutdown", "beat": scene.now_ms() - 20_000})
+    await registry.take_name(record())
+    assert (await registry.beat(record())).desired == ""
+
+
 async def test_unreadable_record(quick: tuple[Scene, Registry]) -> None:
     """A record that this release can't read is left out, not an error."""
     scene, registry = quick

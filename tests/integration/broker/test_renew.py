@@ -90,6 +90,28 @@ async def test_unknown_in_any_queue(scene: Scene) -> None:
     assert sorted(found) == sorted([[claims["a"].id], [claims["b"].id]])
 
 
+async def test_unknown_among_the_isolated(scene: Scene) -> None:
+    """An isolation shard's entries come up by rotation too."""
+    await scene.submit("a")
+    entry = scene.client().xadd(
+        scene.key("stream:default:1:isolated"), {"i": scene.id("b"), "y": "mail"}
+    )
+    scene.client().hset(scene.key("ready"), "default:1:isolated", 1)
+    place = f"default:1:isolated/{entry.decode()}"
+    scene.client().hset(
+        scene.key("task:b"), mapping={"type": "mail", "entry": place, "spec": b"{}\nnull"}
+    )
+    for field in ("PENDING", "PENDING:mail"):
+        scene.client().hincrby(scene.key("counts"), field, 1)
+    (claim,) = (await scene.claim(isolated=True)).claims
+    assert scene.named([claim]) == ["b"]
+    # The call after it brought nothing: its record names no stream any more.
+    assert (await scene.claim(isolated=True)).claims == []
+    scene.age(claim, idle_ms=2000)
+    assert [found.id for found in (await scene.renew()).unknown] == [claim.id]
+    assert await scene.settle(outcome(claim)) == ["ok"]
+
+
 async def test_unknown_of_the_recorded_claim(scene: Scene) -> None:
     """What the last claim brought is looked for in its own streams, whatever the rotation is at."""
     await scene.submit("a", queue="one")

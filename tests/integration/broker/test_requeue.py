@@ -32,7 +32,7 @@ async def test_dead(scene: Scene) -> None:
         "task:a/history": before["task:a/history"] + "requeued|op-1||MS|0||;",
         "index:DEAD/a": None,
         "index:DEAD:mail/a": None,
-        "index:DEAD:by:print/a": None,
+        "fingerprint:print/a": None,
         "ready/default:1": "1",
         "counts/DEAD": "0",
         "counts/DEAD:mail": "0",

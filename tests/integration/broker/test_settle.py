@@ -108,7 +108,7 @@ async def test_dead(scene: Scene) -> None:
         "task:a/history": line("run", "default:1/a.1/1", "dead"),
         "index:DEAD/a": "MS",
         "index:DEAD:mail/a": "MS",
-        "index:DEAD:by:ValueError@mail/a": "MS",
+        "fingerprint:ValueError@mail/a": "MS",
         "counts/RUNNING": "0",
         "counts/RUNNING:mail": "0",
         "counts/DEAD": "1",

@@ -9,6 +9,7 @@ from shoal.broker.keys import unique_digest
 from shoal.broker.results import Blame, Charge
 from shoal.broker.verify import verify
 from shoal.broker.verify_report import Code
+from shoal.model.transitions import State
 from tests.support.builders import ME, OTHER, THIRD, Scene, outcome, submission
 
 Fault = Callable[[Scene], object]
@@ -188,13 +189,13 @@ FAULTS: list[tuple[str, Fault, Code]] = [
     ("journal has another type", hset("completed", "type", "report"), Code.TYPE_DIFFERS),
     ("not in the index", zrem("index:DEAD", "dead"), Code.INDEX_MISSING),
     ("not in the index of its type", zrem("index:CANCELLED:mail", "cancelled"), Code.INDEX_MISSING),
-    ("not in the index of its error", zrem("index:DEAD:by:print", "dead"), Code.INDEX_MISSING),
+    ("not in the index of its error", zrem("fingerprint:print", "dead"), Code.INDEX_MISSING),
     ("not scheduled", zrem("scheduled", "failed"), Code.INDEX_MISSING),
     ("scheduled at another time", zadd("scheduled", "scheduled"), Code.INDEX_WRONG),
     ("scheduled although ready", zadd("scheduled", "pending"), Code.INDEX_WRONG),
     ("indexed in another state", zadd("index:FAILED", "dead"), Code.INDEX_WRONG),
     ("indexed under another type", zadd("index:DEAD:report", "dead"), Code.INDEX_WRONG),
-    ("indexed under another error", zadd("index:DEAD:by:other", "dead"), Code.INDEX_WRONG),
+    ("indexed under another error", zadd("fingerprint:other", "dead"), Code.INDEX_WRONG),
     ("indexed and gone", zadd("index:DEAD", "nobody"), Code.INDEX_WRONG),
     ("unique key of nobody", raw("SET", unique("free"), ALREADY), Code.UNIQUE_ORPHAN),
     ("unique key lost", raw("DEL", unique("k")), Code.UNIQUE_NOT_HELD),
@@ -227,6 +228,27 @@ async def test_planted_fault(scene7: Scene, plant: Fault, code: Code) -> None:
     assert finding.sentence
     scene7.leaves_faults = True
     scene7.client().delete(*(scene7.key(name) for name in ("left_behind", "task-x")))
+
+
+async def test_types_named_like_other_keys(scene7: Scene) -> None:
+    """A type may have colons: its zsets and journals are nobody else's."""
+    for kind in ("by:print", "DEAD:by:print", "by", "mail:report"):
+        claims = await scene7.running(f"{kind} dead", f"{kind} done", type=kind)
+        await scene7.settle(
+            outcome(claims[f"{kind} dead"], "dead", detail=b"no_luck:print"),
+            outcome(claims[f"{kind} done"]),
+        )
+    client = scene7.client()
+    assert client.zcard(scene7.key("index:DEAD:by:print")) == 1
+    assert client.zcard(scene7.key("fingerprint:print")) == 4
+    report = await verify(scene7.broker)
+    assert report.ok, report.lines()
+    client.zadd(scene7.key("index:DEAD:by:print"), {scene7.id("by dead"): 1_700_000_000_000})
+    report = await verify(scene7.broker)
+    assert [finding.code for finding in report.findings] == [Code.INDEX_WRONG]
+    client.zrem(scene7.key("index:DEAD:by:print"), scene7.id("by dead"))
+    page = await scene7.broker.list_tasks(State.DEAD, type="by:print")
+    assert [scene7.names.name(row.id) for row in page.rows] == ["by:print dead"]
 
 
 async def test_unique_key_of_a_task_that_has_ended(scene7: Scene) -> None:

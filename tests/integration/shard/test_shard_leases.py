@@ -17,6 +17,7 @@ from shoal.broker.keys import GROUP
 from shoal.broker.registry import Registry
 from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import ExitStatus
+from shoal.lifecycle import EXIT_RECYCLED
 from shoal.model.worker import WorkerRecord, WorkerState
 from shoal.telemetry.logs import logger
 from tests.integration.shard.harness import client_on, shard_on, shard_process, until_settled
@@ -126,7 +127,7 @@ async def test_a_shard_that_was_released_cancels_everything_and_ends(
         sync = SyncBroker(shard.settings)
         assert await asyncio.to_thread(sync.release, shard.incarnation, "lost") == (1, 0)
         sync.close()
-        assert await asyncio.wait_for(asyncio.shield(shard.task), 5) is ExitStatus.OK
+        assert await asyncio.wait_for(asyncio.shield(shard.task), 5) == EXIT_RECYCLED
         assert stopped == [handle.id]
         async with shard_on(valkey.url, other, index=1):
             assert await handle.result(10) == "elsewhere"
