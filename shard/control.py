@@ -48,6 +48,8 @@ class Control:
         self._wish: asyncio.Future[Why] = asyncio.get_running_loop().create_future()
         #: Hand back now what still runs.
         self.hurry = asyncio.Event()
+        #: Whether the shard has been ready.
+        self.may_claim = False
         #: By when what runs must have ended, monotonic seconds; set by the first wish.
         self.deadline_s = float("inf")
 
@@ -58,7 +60,8 @@ class Control:
         self.deadline_s = time.monotonic() + (
             min(RETIRE_S, self._drain_s) if why is Why.STUCK else self._drain_s
         )
-        logger.info("this shard ends: {}", why.value)
+        # One that can't claim yet has nothing to end: why it does not start is said elsewhere.
+        logger.log("INFO" if self.may_claim else "DEBUG", "this shard ends: {}", why.value)
         self._wish.set_result(why)
 
     def stop_now(self, why: Why) -> None:

@@ -135,6 +135,7 @@ async def _work(
         try:
             async with _services(tick_for_ever(parts), beats, parts.deferred.raise_failure()):
                 async with _services(*_claiming(settings, parts, broker, control)):
+                    control.may_claim = True
                     ready()
                     await parts.claimer.begin()
                     why = await control.wish()

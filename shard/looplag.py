@@ -6,9 +6,13 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
+
+import shoal
 
 if TYPE_CHECKING:
     from shoal.page import Page
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 #: The loop counts as blocked when it has not turned for this long, in seconds.
 BLOCKED_S: Final = 1.0
 _FRAMES: Final = 12
+_PACKAGE: Final = f"{Path(shoal.__file__).parent}/"
+_SHARD: Final = f"{_PACKAGE}shard/"
 
 
 class LoopWatch:
@@ -90,5 +96,22 @@ class LoopWatch:
         frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the only way to see it
         if frame is None:
             return ""
-        frames = traceback.extract_stack(frame)[-_FRAMES:]
+        frames = of_interest(traceback.extract_stack(frame))[-_FRAMES:]
         return " > ".join(f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in frames)
+
+
+def of_interest(stack: Sequence[traceback.FrameSummary]) -> Sequence[traceback.FrameSummary]:
+    """The part of a shard's stack, innermost last, that tells its reader what blocks.
+
+    What the handler called, without the supervisor and the loop below it; where no handler runs,
+    what the loop called.
+    """
+    in_shard = [at for at, frame in enumerate(stack) if frame.filename.startswith(_SHARD)]
+    for at in in_shard:
+        if stack[at].filename.endswith("/invokers.py"):
+            inner = at + 1
+            while inner < len(stack) and stack[inner].filename.startswith(_PACKAGE):
+                inner += 1
+            return stack[inner:] or stack[at:]
+    runs = [at for at in in_shard if stack[at].filename == f"{_SHARD}main.py"]
+    return stack[runs[-1] + 1 :] if runs else stack

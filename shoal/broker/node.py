@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from shoal.broker.address import Address
@@ -10,6 +11,9 @@ from shoal.broker.resilience import Backoff
 from shoal.errors import BrokerUnavailable
 
 log = logging.getLogger("shoal.broker")
+
+#: A server that never answered is spoken of after so many seconds: until then the one who starts says it.
+_SPEAK_AFTER_S = 10.0
 
 
 class Node:
@@ -67,12 +71,13 @@ class Node:
     async def _keep(self) -> None:
         backoff = Backoff()
         said = False
+        speak_s = time.monotonic() + _SPEAK_AFTER_S
         while True:
             try:
                 connection = await connect(self.address, self._timeout_s)
             except BrokerUnavailable as error:
                 self._last_error = error
-                if not said:
+                if not said and time.monotonic() >= speak_s:
                     log.warning("Redis is away: %s", error)
                     said = True
                 await asyncio.sleep(backoff.next_s())
@@ -81,6 +86,7 @@ class Node:
                 log.info("Redis at %s is back", self.address)
                 said = False
             backoff.reset()
+            speak_s = 0.0
             self._connection = connection
             self._connected.set()
             await asyncio.shield(connection.closed)

@@ -141,11 +141,28 @@ def test_a_bad_module_is_one_line(valkey: RedisServer, folder: Path, spec: str, 
 
 
 def test_a_worker_without_redis_says_so(folder: Path) -> None:
-    """One line, and the status for it."""
-    done = Done("redis://127.0.0.1:1", "worker", "-n", "1", "tasks:app", cwd=folder)
-    assert done.status == ExitStatus.REDIS_UNREACHABLE
-    assert "Check REDIS_URL" in done.err
-    assert "Traceback" not in done.err
+    """One line with the remedy and nothing else, and the status for it; so with every command."""
+    for command in (
+        ("worker", "-n", "2", "tasks:app"),
+        ("up", "-n", "2", "tasks:app"),
+        ("submit", "greet", "1"),
+        ("queues",),
+    ):
+        done = Done("redis://127.0.0.1:1", *command, cwd=folder)
+        assert done.status == ExitStatus.REDIS_UNREACHABLE
+        (line,) = done.err.splitlines()
+        assert "can't connect to Redis at 127.0.0.1:1" in line
+        assert "Check REDIS_URL" in line
+
+
+def test_a_worker_that_loses_redis_says_so(redis7: RedisServer, folder: Path) -> None:
+    """Once while it is away, and when it is back."""
+    with shoal("worker", "-n", "1", "tasks:app", env={"REDIS_URL": redis7.url}, cwd=folder) as host:
+        host.wait_for_output("is ready")
+        redis7.stop()
+        host.wait_for_output("Redis is away")
+        redis7.start()
+        host.wait_for_output("is back")
 
 
 @pytest.mark.parametrize("command", [["queues"], ["worker", "-n", "1", "tasks:app"]])
