@@ -8,6 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 import hiredis
 
 from shoal.broker.address import parse_url
+from shoal.broker.admission import Admission
 from shoal.broker.calls import MAX_TASKS, Call, Calls, slices
 from shoal.broker.keys import PartitionKeys
 from shoal.broker.keys import settings as settings_key
@@ -79,6 +80,7 @@ class Broker(Operations):
         self.keys = [PartitionKeys(settings.namespace, n) for n in range(agreed.serve)]
         self._markers = [keys.marker.encode() for keys in self.keys]
         self._slots = [keys.slot for keys in self.keys]
+        self._admission = Admission(self)
         self._commands: dict[str, tuple[bytes, bytes]] = {}
 
     @classmethod
@@ -213,7 +215,16 @@ class Broker(Operations):
 
     async def submit(self, partition: int, tasks: Sequence[Submission]) -> list[Submitted]:
         """Accept tasks, at most 256 and 4 MiB a call; in order, what became of each."""
-        return await self.run(self.calls.submit(partition, tasks))
+        if self._admission.knows(tasks):
+            return await self.run(self.calls.submit(partition, tasks))
+        refused = await self._admission.refusals(tasks)
+        let_in = [task for place, task in enumerate(tasks) if place not in refused]
+        stored = await self.run(self.calls.submit(partition, let_in)) if let_in else []
+        answers = iter(stored)
+        return [
+            Submitted(task.id, refused[place]) if place in refused else next(answers)
+            for place, task in enumerate(tasks)
+        ]
 
     def claim(
         self,

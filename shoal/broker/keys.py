@@ -20,6 +20,11 @@ def worker(namespace: str, name: str) -> str:
     return f"{{{namespace}}}:worker:{name}"
 
 
+def types(namespace: str) -> str:
+    """The set of task types ever submitted; that of queues stands beside it."""
+    return f"{{{namespace}}}:types"
+
+
 def schedules(namespace: str) -> str:
     """The zset of schedules by their next tick; their hashes and the set of all ids stand beside it."""
     return f"{{{namespace}}}:schedules"

@@ -140,6 +140,16 @@ async def _check_namespace(broker: Broker) -> list[Finding]:
                         findings[key] = Finding(
                             Code.UNKNOWN_KEY, None, key, "docs/keyspace.md does not know this key"
                         )
+                    elif (kind := (await ask(node, "TYPE", key)).decode()) not in (
+                        known.type,
+                        "none",
+                    ):
+                        findings[key] = Finding(
+                            Code.WRONG_TYPE,
+                            None,
+                            key,
+                            f"it is a {kind} and must be a {known.type}",
+                        )
                     elif known.expires and await ask(node, "TTL", key) == -1:
                         findings[key] = Finding(
                             Code.UNBOUNDED_KEY, None, key, "it must expire, and has no expiry"

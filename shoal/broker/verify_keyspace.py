@@ -62,6 +62,8 @@ GLOBAL_KEYS = (
     KnownKey("settings", "hash"),
     KnownKey("workers", "zset"),
     KnownKey("worker:<name>", "hash", expires=True),
+    KnownKey("types", "set"),
+    KnownKey("queues", "set"),
     KnownKey("schedules", "zset"),
     KnownKey("schedule_ids", "set"),
     KnownKey("schedule:<schedule>", "hash"),

@@ -95,6 +95,7 @@ def test_many_that_wait_are_all_answered_in_time(proxied: tuple[Api, Proxy]) -> 
 def test_an_unknown_outcome_is_said_with_the_ids(proxied: tuple[Api, Proxy]) -> None:
     """The script was run and its reply never came: the ids lead to the task."""
     api, proxy = proxied
+    assert timed(api).status == timed(api, BATCH, "/api/v1/tasks/batch").status == 202
     proxy.hold_replies()
     answer = timed(api)
     batch = timed(api, BATCH, "/api/v1/tasks/batch")

@@ -112,11 +112,12 @@ async def test_lost_reply_of_a_settle(proxied: tuple[Scene, Proxy], direct: Scen
 async def test_lost_reply_of_a_submit(proxied: tuple[Scene, Proxy], direct: Scene) -> None:
     """A submission whose reply was lost is repeated: the task exists, and stands once."""
     scene, proxy = proxied
+    await scene.submit("known")  # the type and the queue are let in
     proxy.hold_replies()
     call: asyncio.Task[object] = asyncio.create_task(scene.submit("a"))
     await lose_reply(scene, proxy, call, "task:a/spec")
     assert [answer.status for answer in await scene.submit("a")] == ["exists"]
-    assert direct.client().xlen(direct.key("stream:default:1")) == 1
+    assert direct.client().xlen(direct.key("stream:default:1")) == 2
 
 
 async def test_lost_reply_of_a_release(proxied: tuple[Scene, Proxy], direct: Scene) -> None:

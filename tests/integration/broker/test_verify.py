@@ -282,7 +282,7 @@ async def test_keys_of_the_namespace(scene7: Scene) -> None:
     """Unknown keys of the namespace, and partitions that nobody serves, are findings; other namespaces are not."""
     client = scene7.client()
     client.set("{t}:odd", 1)
-    client.set("{t}:worker:web-0", 1)
+    client.hset("{t}:worker:web-0", "record", 1)
     client.hset("{t:5:999}:task:x", "spec", 1)
     client.set("{t2}:odd", 1)
     client.set("{t2:0:1}:odd", 1)

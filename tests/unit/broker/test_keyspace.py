@@ -7,6 +7,7 @@ from shoal.broker.keys import (
     meta,
     schedules,
     settings,
+    types,
     unique_digest,
     worker,
     workers,
@@ -57,7 +58,14 @@ def test_every_name_in_python_is_documented() -> None:
             assert any(form.fullmatch(rest) for form in forms), name
         else:
             assert known_key(rest) is not None, name
-    for made in (meta("ns"), settings("ns"), schedules("ns"), workers("ns"), worker("ns", "web-0")):
+    for made in (
+        meta("ns"),
+        settings("ns"),
+        schedules("ns"),
+        types("ns"),
+        workers("ns"),
+        worker("ns", "web-0"),
+    ):
         assert known_key(made.removeprefix("{ns}:"), is_global=True) is not None, made
 
 
