@@ -109,7 +109,7 @@ class RedisSettings:
         "REDIS_POOL_SIZE",
         100,
         Whole(1, 10_000, "connections"),
-        "The most connections one process opens.",
+        "Without effect: a process keeps one connection to each server, and opens few for a moment.",
     )
     timeout_s: float = _setting(
         "SHOAL_REDIS_TIMEOUT", 1.0, Duration(0.05, 60),
@@ -240,7 +240,7 @@ class RetentionSettings:
         "SHOAL_TASK_RETENTION_COUNT",
         1_000_000,
         Whole(0, 10**12, "tasks"),
-        "How many ended tasks are kept.",
+        "How many COMPLETED tasks are kept; others go by age.",
     )
     tombstone_s: float = _setting(
         "SHOAL_TOMBSTONE", 60.0, Duration(1, 86_400),
@@ -262,7 +262,7 @@ class ApiSettings:
         "JWT_SECRET",
         None,
         Text(check_secret),
-        "Key that signs the tokens of clients.",
+        "Key that signs the tokens of clients. Not used yet: API_KEY admits them.",
         is_secret=True,
     )
     api_key: str | None = _setting(
@@ -302,8 +302,8 @@ class Settings:
         "NORMAL and LOW get 8, 4, 2 and 1 of 15 tasks, and none starves.",
     )  # fmt: skip
     durability: str = _setting(
-        "SHOAL_DURABILITY", "aof", Choice(("aof", "fsync", "replica")),
-        "What an accepted task has survived: written (aof), on disk (fsync), on a replica.",
+        "SHOAL_DURABILITY", "aof", Choice(("aof",)),
+        "What an accepted task has reached: aof, Redis' append-only file. Nothing else is supported yet.",
     )  # fmt: skip
     metrics_enabled: bool = _setting(
         "METRICS_ENABLED", True, Switch(), "Whether metrics are counted."
