@@ -167,7 +167,8 @@ class Choice:
 
     @property
     def unit(self) -> str:
-        return ", ".join(self.words[:-1]) + " or " + self.words[-1]
+        *others, last = self.words
+        return f"{', '.join(others)} or {last}" if others else last
 
     def convert(self, value: object) -> str:
         word = str(value).strip().lower()
