@@ -20,9 +20,10 @@ from shoal.model.identity import parse_task_id
 from shoal.model.priority import Priority
 from shoal.model.retry import RetryPolicy
 from shoal.model.schedule import ScheduleRecord
+from shoal.round_trips import MAX_TASKS_PER_FLUSH
 from shoal.schedules import MAX_STORED_PAYLOAD_BYTES, Declared, Schedules
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
-from shoal.submitter import MAX_TASKS_PER_FLUSH, Submitter
+from shoal.submitter import Submitter
 from shoal.task_definition import Exceptions, TaskDefinition, define
 from shoal.task_view import view_task
 

@@ -12,8 +12,8 @@ from shoal.errors import BrokerUnavailable, InvalidTask, ShoalError, UnknownDepe
 from shoal.model.graph import Node, arrange
 from shoal.model.identity import partition_of
 from shoal.parents import unknown_parent
+from shoal.round_trips import Item, refusal_of, slices_of, submission_of
 from shoal.submission import Plan
-from shoal.submitter import Item, refusal_of, slices_of, submission_of
 
 if TYPE_CHECKING:
     from shoal.submitter import Submitter

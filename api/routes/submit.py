@@ -20,8 +20,8 @@ from shoal.clock import mono_s
 from shoal.errors import BrokerUnavailable, PartitionPaused, ShoalError
 from shoal.graph_submitter import Member, bind, submit_graph
 from shoal.model.transitions import State
+from shoal.round_trips import MAX_TASKS_PER_FLUSH, Item
 from shoal.submission import Plan
-from shoal.submitter import MAX_TASKS_PER_FLUSH, Item
 
 #: Items of a batch that are read between two looks at what else there is to do.
 _READ_AT_ONCE = 100
