@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from loguru import logger
-
-from shoal.broker.results import Claimed
+from shoal.broker.results import Claimed, Depths
 from shoal.errors import ShoalError
 from shoal.shard import depths
 from shoal.shard.claims import Claims
 from shoal.shard.due import DueTimes
+from shoal.shard.errands import Errands
 from shoal.shard.handed_back import HandedBack
 from shoal.shard.lane import Lane, Stay
 
@@ -74,10 +73,8 @@ class Claimer:
         reads_depths: bool = True,
         claims: Callable[[Callable[[Lane, Claimed], None]], Claims],
     ) -> None:
-        self._broker = broker
         self._ledger = ledger
         self._slice = slice
-        self._queues = queues
         self._rng = rng
         self._reads_depths = reads_depths
         self._claims = claims(self._replied)
@@ -105,9 +102,8 @@ class Claimer:
         self._has_begun = False
         self._is_closed = False
         self._is_paused = False
-        self._errand = asyncio.Event()
-        self._wanted_depths: list[int] = []
-        self._passed_on: list[tuple[int, str, int]] = []
+        #: Depths and wake-ups; its owner runs it.
+        self.errands = Errands(broker, queues, self._learned, self.consider)
 
     # -- what happens ------------------------------------------------------------------------------
 
@@ -130,7 +126,7 @@ class Claimer:
         lane = self._lanes[partition]
         lane.sleeps_until = 0.0
         if self._is_closed or self._is_paused:
-            self._pass_on(partition, queue, hops)
+            self.errands.pass_on(partition, queue, hops)
             return
         free = self._claims.free
         may_claim = self._has_begun and not lane.is_outstanding and self._is_answered_enough()
@@ -156,9 +152,9 @@ class Claimer:
 
     async def begin(self) -> None:
         """Claim for the first time: what the one it replaces was running comes before any backlog."""
-        self._wanted_depths = list(range(len(self._lanes))) if self._reads_depths else []
-        with contextlib.suppress(ShoalError):
-            await self._read_depths()
+        if self._reads_depths:
+            with contextlib.suppress(ShoalError):
+                await self.errands.read_depths(range(len(self._lanes)))
         self._has_begun = True
         self.poll()
 
@@ -277,9 +273,7 @@ class Claimer:
             wanted: Iterable[int] = range(len(self._lanes))
         else:
             wanted = self._slice.own
-        self._wanted_depths = [p for p in wanted if p != self._stay.partition]
-        if self._wanted_depths:
-            self._errand.set()
+        self.errands.want_depths(p for p in wanted if p != self._stay.partition)
 
     def _next_partition(self, now_s: float) -> tuple[int | None, bool]:
         """Which one, and whether to ask it without trusting its counters."""
@@ -381,42 +375,13 @@ class Claimer:
             if lane.pending_wake is not None:
                 queue, hops = lane.pending_wake
                 lane.pending_wake = None
-                self._pass_on(lane.partition, queue, hops)
+                self.errands.pass_on(lane.partition, queue, hops)
 
-    def _pass_on(self, partition: int, queue: str, hops: int) -> None:
-        self._passed_on.append((partition, queue, hops + 1))
-        self._errand.set()
-
-    # -- errands -----------------------------------------------------------------------------------
-
-    async def run_errands(self) -> None:
-        """Read depths and wake other workers, whenever that was found to be due; until cancelled."""
-        while True:
-            await self._errand.wait()
-            self._errand.clear()
-            try:
-                await self._do_errands()
-            except ShoalError as error:
-                # Depths come with the next claim, and the poll serves who was not woken.
-                logger.debug("depths or a wake-up failed: {}", error)
-
-    async def _do_errands(self) -> None:
-        passed_on, self._passed_on = self._passed_on, []
-        for partition, queue, hops in passed_on:
-            await self._broker.wake(partition, queue, hops)
-        if self._wanted_depths:
-            await self._read_depths()
-            self.consider()
-
-    async def _read_depths(self) -> None:
-        wanted, self._wanted_depths = self._wanted_depths, []
-        calls = self._broker.calls
-        replies = [self._broker.pending(calls.depths(p, self._queues)) for p in wanted]
-        for partition, reply in zip(wanted, replies, strict=True):
-            read = await reply
-            # What a claim in flight takes is not known yet.
-            if not self._lanes[partition].is_outstanding:
-                now_s = _monotonic()
-                self._ranks[partition] = self._rank(read.depths)
-                self._handed_back.read(partition, read.returned, now_s)
-                self._due.read(self._lanes[partition], read.due_in_ms, now_s)
+    def _learned(self, partition: int, read: Depths) -> None:
+        """Depths were read; what a claim in flight takes is not known yet."""
+        lane = self._lanes[partition]
+        if not lane.is_outstanding:
+            now_s = _monotonic()
+            self._ranks[partition] = self._rank(read.depths)
+            self._handed_back.read(partition, read.returned, now_s)
+            self._due.read(lane, read.due_in_ms, now_s)

@@ -165,7 +165,7 @@ def _claiming(
     rng = parts.rng
     services = [
         parts.wakes.listen(),
-        parts.claimer.run_errands(),
+        parts.claimer.errands.run(),
     ]
     if parts.is_isolation:
         # Its partitions are all, and what it does must not hang on what it runs: the others look after them.

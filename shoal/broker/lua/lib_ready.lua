@@ -10,10 +10,12 @@ local function sleepers_of(stream)
   return queue_of(stream) .. (match(stream, ':isolated$') or '')
 end
 
+local MOST_WOKEN = 8
+
 -- Wakes at most n sleepers of a queue, each on its own channel; one that nobody hears is passed over.
 -- Returns how many were too few.
 local function wake(queue, n, hops)
-  if n > 8 then n = 8 end
+  if n > MOST_WOKEN then n = MOST_WOKEN end
   local tries, pops = 8, 64
   local keys = { P .. 'sleepers:' .. queue, P .. 'sleepers:*' }
   if find(queue, ':isolated', 1, true) then keys = { P .. 'sleepers:*:isolated' } end
@@ -62,13 +64,17 @@ local function note_returned(stream, n)
   bump(woken, sleepers_of(stream), n)
 end
 
--- Writes `ready` and tells every shard of urgent work that was not there before.
+-- Queues in which this call found HIGH or CRITICAL work where there was none before: queue -> priority.
+local urgent = {}
+
+-- Writes `ready` and notes the urgent work that was not there before.
 local function flush_ready(known)
   local old = apply(P .. 'ready', ready, known, true)
   for stream, by in pairs(ready) do
     if by > 0 and (tonumber(old[stream] or nil) or 0) <= 0 then
-      local priority = tonumber(match(stream, '^[^:]+:(%d)$'))
-      if priority and priority >= 2 then call('SPUBLISH', P .. 'urgent', priority) end
+      local queue, priority = match(stream, '^([^:]+):(%d)$')
+      priority = tonumber(priority)
+      if priority and priority >= 2 and priority > (urgent[queue] or 0) then urgent[queue] = priority end
     end
   end
 end
@@ -79,12 +85,15 @@ local function call_for_isolation(queue)
 end
 
 -- Writes `ready` and wakes sleepers; `taken` of the newly ready the caller takes itself. Call once, last.
+-- Urgent work that sleepers were woken for is theirs; of all other every shard hears, since busy ones must come too.
 local function finish_ready(known, taken)
   flush_ready(known)
   for queue, n in pairs(woken) do
     local apart = match(queue, '^(.*):isolated$')
     local left = apart and n or n - (taken or 0)
-    if left > 0 and wake(queue, left, 0) > 0 and apart then call_for_isolation(apart) end
+    local short = left > 0 and wake(queue, left, 0) > 0
+    if short and apart then call_for_isolation(apart) end
+    if urgent[queue] and (short or left > MOST_WOKEN) then call('SPUBLISH', P .. 'urgent', urgent[queue]) end
   end
 end
 

@@ -151,7 +151,7 @@ async def test_hand_backs_wake(scene: Scene) -> None:
 
 
 async def test_urgent(scene: Scene) -> None:
-    """HIGH and CRITICAL work where there was none is told to every shard; more of it, and the rest, is not."""
+    """With nobody asleep, HIGH and CRITICAL work where there was none is told to every shard, more is not."""
     async with listening(scene.broker, 0, scene.key("urgent")) as heard:
         await scene.submit("low", priority=0)
         await scene.submit("normal", priority=1)
@@ -164,6 +164,39 @@ async def test_urgent(scene: Scene) -> None:
         await scene.submit("again", priority=3)
         assert await heard.next() == (scene.key("urgent"), "3")
         assert heard.all_now() == []
+
+
+async def test_urgent_work_of_a_woken_sleeper_is_its_own(scene: Scene) -> None:
+    """Where as many sleepers were woken as urgent tasks came, no other shard hears of them."""
+    async with (
+        AsyncExitStack() as stack,
+        listening(scene.broker, 0, scene.key("urgent")) as everyone,
+    ):
+        heard = await sleepers(scene, stack, ME)
+        await scene.submit("a", priority=3)
+        assert (await heard.next())[1] == "wake default 0"
+        await scene.claim(ME, want=1)
+        await scene.submit("b", priority=2)
+        assert await everyone.next() == (scene.key("urgent"), "2")
+        assert everyone.all_now() == []
+
+
+async def test_urgent_work_that_nobody_takes_is_told_to_all(scene: Scene) -> None:
+    """A wake-up for urgent work that ran out of sleepers or of hops ends as a message to every shard."""
+    async with (
+        AsyncExitStack() as stack,
+        listening(scene.broker, 0, scene.key("urgent")) as everyone,
+    ):
+        heard = await sleepers(scene, stack, ME, OTHER)
+        await scene.submit("a", priority=3)
+        await heard.next()
+        assert not await scene.broker.wake(0, "default", 3)
+        assert await everyone.next() == (scene.key("urgent"), "3")
+        assert await scene.broker.wake(0, "default", 1)
+        assert (await heard.next())[1] == "wake default 1"
+        assert not await scene.broker.wake(0, "default", 2)
+        assert await everyone.next() == (scene.key("urgent"), "3")
+        assert everyone.all_now() == []
 
 
 async def test_a_nearer_due_time_wakes(scene: Scene) -> None:
@@ -195,11 +228,9 @@ async def test_subscriber(scene: Scene) -> None:
         assert {(await anext(wakeups)).kind for _ in range(2)} == {"subscribed"}
         await scene.claim(ME, sleep_s=10)
         await scene.submit("a", priority=3)
-        signals = [await anext(wakeups) for _ in range(2)]
-        assert sorted(signals) == [
-            Signal("urgent", 0, priority=3),
-            Signal("wake", 0, "default", 0),
-        ]
+        assert await anext(wakeups) == Signal("wake", 0, "default", 0)
+        await scene.submit("b", queue="other", priority=3)
+        assert await anext(wakeups) == Signal("urgent", 0, priority=3)
         await scene.claim(ME)
         await scene.broker.cancel([scene.id("a")])
         assert await anext(wakeups) == Signal("cancel", 0, task_id=scene.id("a").encode())
