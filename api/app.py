@@ -19,6 +19,8 @@ from shoal.telemetry.logs import logger
 __all__ = ["admin_app", "public_app"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: What changes nothing.
+_READS = frozenset(("GET", "HEAD"))
 
 
 def public_app(state: ApiState) -> web.Application:
@@ -66,7 +68,7 @@ class _Front:
         endpoint = self._endpoints.get(request.match_info.route)
         try:
             if endpoint is not None and endpoint.role is not None:
-                self._authorize(request, endpoint)
+                await self._authorize(request, endpoint)
             response = await handler(request)
         except asyncio.CancelledError:
             raise
@@ -82,12 +84,15 @@ class _Front:
             self._log.write(request, route, response.status, took_s)
         return response
 
-    def _authorize(self, request: web.Request, endpoint: Endpoint) -> None:
+    async def _authorize(self, request: web.Request, endpoint: Endpoint) -> None:
         if endpoint.path in self._open:
             return
-        principal = self._state.authenticator.authenticate(request.headers)
-        if endpoint.role is not None and principal.role < endpoint.role:
-            raise Problem("forbidden", f"It needs the role {endpoint.role.name.lower()}.")
+        authenticator = self._state.authenticator
+        principal = await authenticator.authenticate(request.headers)
+        if endpoint.role is not None:
+            principal.check(endpoint.role, endpoint.scope)
+        if principal.by_cookie and request.method not in _READS:
+            authenticator.check_origin(request.headers)
         request[PRINCIPAL] = principal
 
     @staticmethod

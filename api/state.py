@@ -60,7 +60,7 @@ async def open_state(
         metrics_directory: Where the API processes of this host share their metrics.
 
     Raises:
-        ConfigurationError: There is no API key.
+        ConfigurationError: There is no API key, or the JWK Set can't be used.
         StartupError: Redis cannot serve Shoal. (That it is away is no error.)
     """
     if settings.api.api_key is None:
@@ -68,13 +68,29 @@ async def open_state(
             "API_KEY is not set, and nobody could use the API; set one, such as "
             "`openssl rand -hex 32` prints"
         )
-    async with Gateway(settings) as gateway:
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(Gateway(settings))
+        authenticator = Authenticator(settings, gateway)
+        await stack.enter_async_context(_kept(authenticator))
         yield ApiState(
             settings=settings,
             gateway=gateway,
-            authenticator=Authenticator(settings.api.api_key),
+            authenticator=authenticator,
             reader=TaskReader(settings, definitions),
             definitions=definitions,
             cluster=ClusterReader(gateway),
             http=HttpMetrics(metrics_directory, settings.limit.max_types),
         )
+
+
+@contextlib.asynccontextmanager
+async def _kept(authenticator: Authenticator) -> AsyncIterator[None]:
+    """Keep what is known of the keys fresh while inside."""
+    looking = asyncio.create_task(authenticator.ring.keep(), name="shoal-keys")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
+        await authenticator.ring.aclose()

@@ -19,7 +19,14 @@ from typing import Any, Self
 from shoal.model.identity import check_queue, check_worker_id
 from shoal.model.partition import MAX_PARTITIONS
 from shoal.model.retry import MAX_RETRIES_LIMIT
-from shoal.setting_checks import check_host, check_redis_url, check_secret, redact_url
+from shoal.setting_checks import (
+    check_api_key,
+    check_host,
+    check_jwt_secret,
+    check_origin,
+    check_redis_url,
+    redact_url,
+)
 from shoal.setting_kinds import (
     Choice,
     Duration,
@@ -259,20 +266,46 @@ class ApiSettings:
         "Address of this host that both listen on.", default_text="all",
     )  # fmt: skip
     jwt_secret: str | None = _setting(
-        "JWT_SECRET",
-        None,
-        Text(check_secret),
-        "Key that signs the tokens of clients. Not used yet: API_KEY admits them.",
-        is_secret=True,
-    )
+        "JWT_SECRET", None, Text(check_jwt_secret, "text, at least 32 bytes"),
+        "Secret of tokens (JWT) signed with HS256, as `shoal token` makes them.",
+        is_secret=True, default_text="`shoal up` makes one; otherwise such tokens are refused",
+    )  # fmt: skip
+    jwks_file: str | None = _setting(
+        "SHOAL_JWKS_FILE", None, Text(unit="path"),
+        "JWK Set with the public keys of tokens signed with RS256, ES256 or EdDSA; read at the start.",
+        default_text="such tokens are refused",
+    )  # fmt: skip
+    jwt_audience: str | None = _setting(
+        "SHOAL_JWT_AUDIENCE", None, Text(), "What `aud` of a token must name.",
+        default_text="tokens must have no `aud`",
+    )  # fmt: skip
+    jwt_issuer: str | None = _setting(
+        "SHOAL_JWT_ISSUER", None, Text(), "What `iss` of a token must be.",
+        default_text="not looked at",
+    )  # fmt: skip
+    jwt_max_lifetime_s: float = _setting(
+        "SHOAL_JWT_MAX_LIFETIME", 86_400.0, Duration(1, 366 * 86_400),
+        "From `iat` to `exp` at most: a token that lives longer is refused.",
+    )  # fmt: skip
     api_key: str | None = _setting(
-        "API_KEY",
-        None,
-        Text(check_secret),
+        "API_KEY", None, Text(check_api_key, "text, at least 16 bytes"),
         "Key that may do everything, on both ports.",
-        is_secret=True,
-        default_text="`shoal up` makes one, `shoal api` needs it",
-    )
+        is_secret=True, default_text="`shoal up` makes one, `shoal api` needs it",
+    )  # fmt: skip
+    session_lifetime_s: float = _setting(
+        "SHOAL_SESSION_LIFETIME", 43_200.0, Duration(60, 30 * 86_400),
+        "How long a login by cookie (POST /api/v1/session) lasts.",
+    )  # fmt: skip
+    secure_cookies: bool = _setting(
+        "SHOAL_SECURE_COOKIES", False, Switch(),
+        "Whether the cookie goes over TLS only, also where a proxy in front ends TLS.",
+    )  # fmt: skip
+    allowed_origins: tuple[str, ...] = _setting(
+        "SHOAL_ALLOWED_ORIGINS", (),
+        Names(check_origin, "must be origins such as https://shoal.example.com, comma between"),
+        "Origins of web pages, beside the API's own, that may act with a cookie or open /ws.",
+        default_text="none",
+    )  # fmt: skip
     metrics_public: bool = _setting(
         "SHOAL_METRICS_PUBLIC", False, Switch(), "Whether /metrics is open without a key."
     )

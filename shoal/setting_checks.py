@@ -59,13 +59,61 @@ def check_host(text: str) -> str:
     return text
 
 
-_DEFAULT_SECRETS = ("changeme", "admin-secret")
+#: What documentation, tutorials and compositions all over the world have; and their like.
+_DEFAULT_SECRETS = frozenset(
+    (
+        "admin",
+        "admin-secret",
+        "change-me",
+        "change_me",
+        "changeit",
+        "changeme",
+        "default",
+        "jwt-secret",
+        "password",
+        "secret",
+        "supersecret",
+        "test",
+        "your-256-bit-secret",
+        "your-secret-key",
+    )
+)
+_MAKE_ONE = "set one of your own, such as `openssl rand -hex 32` prints"
+#: The least length of a key, in bytes: below it, it could be found by trying.
+MIN_KEY_BYTES = 16
+#: The same of a secret that signs with HS256 (RFC 7518, 3.2).
+MIN_JWT_SECRET_BYTES = 32
 
 
-def check_secret(text: str) -> str:
-    """A secret that is not one of those everybody knows."""
-    if text.strip().lower() in _DEFAULT_SECRETS:
-        raise ValueError(
-            "is a well-known default; set one of your own, such as `openssl rand -hex 32` prints"
-        )
+def check_api_key(text: str) -> str:
+    """A key that is neither short nor one of those everybody knows."""
+    return _checked_secret(text, MIN_KEY_BYTES)
+
+
+def check_jwt_secret(text: str) -> str:
+    """A secret that is neither short nor one of those everybody knows."""
+    return _checked_secret(text, MIN_JWT_SECRET_BYTES)
+
+
+def _checked_secret(text: str, least_bytes: int) -> str:
+    word = text.strip().lower()
+    # Also one that was only repeated until it was long enough.
+    if word in _DEFAULT_SECRETS or any(
+        len(word) % len(known) == 0 and known * (len(word) // len(known)) == word
+        for known in _DEFAULT_SECRETS
+        if word
+    ):
+        raise ValueError(f"is a well-known default; {_MAKE_ONE}")
+    if len(text.encode("utf-8", "surrogatepass")) < least_bytes:
+        raise ValueError(f"is too short, it must have at least {least_bytes} bytes; {_MAKE_ONE}")
+    return text
+
+
+def check_origin(text: str) -> str:
+    """An origin of web pages, unchanged; ``ValueError`` says what is wrong with it."""
+    parts = urllib.parse.urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.geturl() != text:
+        raise ValueError("must be origins such as https://shoal.example.com")
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError("must be origins, with nothing behind the host and port")
     return text

@@ -30,6 +30,16 @@ def schedules(namespace: str) -> str:
     return f"{{{namespace}}}:schedules"
 
 
+def api_keys(namespace: str) -> str:
+    """The hash of API keys by id; their last use and their epoch stand beside it."""
+    return f"{{{namespace}}}:api_keys"
+
+
+def grant(namespace: str, kind: str, digest: str) -> str:
+    """What a session or a ticket allows; the digest is the SHA-256 of what its holder has."""
+    return f"{{{namespace}}}:{kind}:{digest}"
+
+
 def settings(namespace: str) -> str:
     """The hash of what all processes of a namespace agree on."""
     return f"{{{namespace}}}:settings"

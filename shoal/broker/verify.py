@@ -8,6 +8,7 @@ import re
 import time
 
 from shoal.broker.broker import Broker
+from shoal.broker.verify_access import check_access
 from shoal.broker.verify_counters import check_counts, check_ready, read_totals
 from shoal.broker.verify_dependencies import check_dependencies
 from shoal.broker.verify_indexes import check_indexes, check_unique_keys
@@ -54,6 +55,7 @@ async def verify(broker: Broker) -> Report:
             report.skipped[partition] = str(error)
     report.findings += await _check_namespace(broker)
     report.findings += await check_schedules(broker)
+    report.findings += await check_access(broker)
     return report
 
 

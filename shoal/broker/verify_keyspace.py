@@ -67,6 +67,11 @@ GLOBAL_KEYS = (
     KnownKey("schedules", "zset"),
     KnownKey("schedule_ids", "set"),
     KnownKey("schedule:<schedule>", "hash"),
+    KnownKey("api_keys", "hash"),
+    KnownKey("api_keys_used", "hash"),
+    KnownKey("api_keys_epoch", "string"),
+    KnownKey("session:<digest>", "string", expires=True),
+    KnownKey("ticket:<digest>", "string", expires=True),
 )
 
 _VARIABLES = {

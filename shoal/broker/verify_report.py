@@ -72,6 +72,8 @@ class Code(StrEnum):
     BAD_OPERATION = "bad_operation"
     #: A schedule can't tick, or does not stand where ticks are looked for.
     BAD_SCHEDULE = "bad_schedule"
+    #: An API key can't be read or told, or something is kept of one that is gone.
+    BAD_API_KEY = "bad_api_key"
     #: A key that docs/keyspace.md does not know.
     UNKNOWN_KEY = "unknown_key"
     #: A key that must expire and has no expiry.

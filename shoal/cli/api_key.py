@@ -1,4 +1,4 @@
-"""The API's key that ``shoal up`` makes when none is set."""
+"""The API's key, and the secret of tokens, that ``shoal up`` makes when none is set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from shoal.errors import ExitStatus, StartupError
 
 #: In the data directory.
 KEY_FILE = "api.key"
+#: The same for JWT_SECRET.
+SECRET_FILE = "jwt.secret"  # noqa: S105 - a file's name
 
 
 def stored_key(file: Path) -> str:
@@ -19,7 +21,7 @@ def stored_key(file: Path) -> str:
         StartupError: It can't be read or written.
     """
     try:
-        if key := _read(file):
+        if key := read_key(file):
             return key
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = secrets.token_urlsafe(32)
@@ -40,7 +42,8 @@ def stored_key(file: Path) -> str:
     return key
 
 
-def _read(file: Path) -> str:
+def read_key(file: Path) -> str:
+    """What stands in the file; nothing, when there is none."""
     try:
         return file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from shoal.cli.api_key import KEY_FILE, stored_key
+from shoal.cli.api_key import KEY_FILE, SECRET_FILE, stored_key
 from shoal.cli.family import Deaths, Family, Member
 from shoal.config import Settings
 from shoal.embedded import EmbeddedServer
@@ -87,6 +87,10 @@ class Host:
         if self._settings.api.api_key is None:
             self._key_file = self._data_dir / KEY_FILE
             self._settings = self._settings.replace(api__api_key=stored_key(self._key_file))
+        if self._settings.api.jwt_secret is None:
+            # `shoal token` finds it there.
+            secret = stored_key(self._data_dir / SECRET_FILE)
+            self._settings = self._settings.replace(api__jwt_secret=secret)
 
     def _say_ready(self) -> None:
         api = self._settings.api

@@ -35,6 +35,8 @@ _COMMANDS = {
     "dlq": "shoal.cli.dlq:dlq",
     "schedules": "shoal.cli.schedules:schedules",
     "workers": "shoal.cli.workers:workers",
+    "keys": "shoal.cli.keys:keys",
+    "token": "shoal.cli.token:token",
     "health": "shoal.cli.health:health",
     "verify": "shoal.cli.verify:verify",
     "partition": "shoal.cli.partition:partition",

@@ -85,8 +85,12 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
+        on_admin: bool = False,
     ) -> Answer:
-        """Send one; ``body`` is bytes as they are, or a value to be written as JSON."""
+        """Send one; ``body`` is bytes as they are, or a value to be written as JSON.
+
+        What is under ``/admin`` goes to the operators' port, and with ``on_admin`` all.
+        """
         all_headers: dict[str, str] = {}
         if self.key is not None:
             all_headers["X-API-Key"] = self.key
@@ -94,7 +98,7 @@ class Client:
             all_headers["Content-Type"] = "application/json"
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
         all_headers.update(headers or {})
-        port = self.ports.admin if path.startswith("/admin") else self.ports.public
+        port = self.ports.admin if path.startswith("/admin") or on_admin else self.ports.public
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
         with contextlib.closing(connection):
             connection.request(method, path, body, all_headers)

@@ -4,6 +4,8 @@ import re
 
 from shoal.broker.keys import (
     PartitionKeys,
+    api_keys,
+    grant,
     meta,
     schedules,
     settings,
@@ -65,6 +67,9 @@ def test_every_name_in_python_is_documented() -> None:
         types("ns"),
         workers("ns"),
         worker("ns", "web-0"),
+        api_keys("ns"),
+        grant("ns", "session", unique_digest("k")),
+        grant("ns", "ticket", unique_digest("k")),
     ):
         assert known_key(made.removeprefix("{ns}:"), is_global=True) is not None, made
 

@@ -168,7 +168,9 @@ def test_a_cluster_has_only_database_0() -> None:
     assert "REDIS_DB" in problems_of({"REDIS_URL": "redis+cluster://h/1"})[0]
 
 
-@pytest.mark.parametrize("value", ["changeme", "admin-secret", " ChangeMe "])
+@pytest.mark.parametrize(
+    "value", ["changeme", "admin-secret", " ChangeMe ", "changeme" * 4, "secret" * 8]
+)
 @pytest.mark.parametrize("name", ["JWT_SECRET", "API_KEY"])
 def test_well_known_secrets_are_refused(name: str, value: str) -> None:
     """The defaults that everybody knows are refused, and not repeated."""
@@ -177,13 +179,31 @@ def test_well_known_secrets_are_refused(name: str, value: str) -> None:
     assert value not in problem
 
 
+@pytest.mark.parametrize(("name", "least"), [("JWT_SECRET", 32), ("API_KEY", 16)])
+def test_short_secrets_are_refused(name: str, least: int) -> None:
+    """With how long they must be, and not repeated; bytes count, not characters."""
+    short = "k" * (least - 1)
+    [problem] = problems_of({name: short})
+    assert f"at least {least} bytes" in problem
+    assert short not in problem
+    Settings.load({name: "é" * (least // 2)})
+
+
+@pytest.mark.parametrize("value", ["example.com", "ftp://a", "https://a/b", "https://", "null"])
+def test_origins_are_origins(value: str) -> None:
+    """A scheme, a host, maybe a port, and nothing behind them."""
+    assert "https://shoal.example.com" in problems_of({"SHOAL_ALLOWED_ORIGINS": value})[0]
+    good = "https://a.example,http://b:8080"
+    assert len(Settings.load({"SHOAL_ALLOWED_ORIGINS": good}).api.allowed_origins) == 2
+
+
 def test_secrets_are_never_shown() -> None:
     """No secret stands in the settings' repr, nor in a complaint about it."""
     settings = Settings.load(
         {
             "REDIS_URL": "redis://user:canary1@h",
-            "JWT_SECRET": "canary2",
-            "API_KEY": "canary3",
+            "JWT_SECRET": "canary2" * 5,
+            "API_KEY": "canary3" * 5,
         }
     )
     text = repr(settings) + str(settings) + repr(settings.redis) + repr(settings.api)
@@ -196,9 +216,9 @@ def test_secrets_are_never_shown() -> None:
 def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     """NAME_FILE is read, without the newline at its end."""
     secret = tmp_path / "secret"
-    secret.write_text("s3cret\n")
-    assert Settings.load({"JWT_SECRET_FILE": str(secret)}).api.jwt_secret == "s3cret"
-    both = {"JWT_SECRET": "a", "JWT_SECRET_FILE": str(secret)}
+    secret.write_text("s3cret" * 6 + "\n")
+    assert Settings.load({"JWT_SECRET_FILE": str(secret)}).api.jwt_secret == "s3cret" * 6
+    both = {"JWT_SECRET": "a" * 32, "JWT_SECRET_FILE": str(secret)}
     assert "both set" in problems_of(both)[0]
     assert "cannot read" in problems_of({"API_KEY_FILE": str(tmp_path / "none")})[0]
     secret.write_bytes(b"\xff")
