@@ -187,7 +187,8 @@ def test_with_a_redis_of_its_own_no_server_is_started(
     with shoal("up", "-n", "1", "tasks:app", env=env, cwd=tmp_path) as child:
         child.wait_for_output("shard 0 is ready")
         child.wait_for_output("The API is up")
-        assert [file.name for file in (tmp_path / ".shoal").iterdir()] == ["api.key"]
+        made = sorted(file.name for file in (tmp_path / ".shoal").iterdir())
+            assert made == ["api.key", "jwt.secret"]
         child.terminate()
         assert child.wait() == ExitStatus.OK
 
