@@ -188,7 +188,7 @@ def test_with_a_redis_of_its_own_no_server_is_started(
         child.wait_for_output("shard 0 is ready")
         child.wait_for_output("The API is up")
         made = sorted(file.name for file in (tmp_path / ".shoal").iterdir())
-            assert made == ["api.key", "jwt.secret"]
+        assert made == ["api.key", "jwt.secret"]
         child.terminate()
         assert child.wait() == ExitStatus.OK
 
