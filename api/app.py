@@ -8,6 +8,7 @@ from time import perf_counter
 
 from aiohttp import web
 
+from shoal.api import audit
 from shoal.api.access_log import AccessLog
 from shoal.api.endpoints import ADMIN, PUBLIC, Endpoint
 from shoal.api.problems import Problem, problem_of, problem_of_http
@@ -66,6 +67,7 @@ class _Front:
         """The middleware."""
         began_s = perf_counter()
         endpoint = self._endpoints.get(request.match_info.route)
+        outcome = "done"
         try:
             if endpoint is not None and endpoint.role is not None:
                 await self._authorize(request, endpoint)
@@ -73,7 +75,11 @@ class _Front:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - each becomes a problem, and what is ours is logged
-            response = self._failed(request, error).response()
+            problem = self._failed(request, error)
+            response, outcome = problem.response(), problem.code
+        if endpoint is not None and endpoint.action and PRINCIPAL in request:
+            gateway = self._state.gateway
+            await audit.write(gateway, request, endpoint.action, request[PRINCIPAL], outcome)
         took_s = perf_counter() - began_s
         route = "unmatched" if endpoint is None else endpoint.path
         if self._is_counting:
@@ -89,11 +95,12 @@ class _Front:
             return
         authenticator = self._state.authenticator
         principal = await authenticator.authenticate(request.headers)
-        if endpoint.role is not None:
-            principal.check(endpoint.role, endpoint.scope)
         if principal.by_cookie and request.method not in _READS:
             authenticator.check_origin(request.headers)
+        # Known from here on: who tries what is not allowed stands in the audit log too.
         request[PRINCIPAL] = principal
+        if endpoint.role is not None:
+            principal.check(endpoint.role, endpoint.scope)
 
     @staticmethod
     def _failed(request: web.Request, error: Exception) -> Problem:

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from shoal.api.routes import admin, health, session, submit, tasks
+from shoal.api.routes import (
+    admin,
+    dlq,
+    health,
+    operations,
+    queues,
+    schedules,
+    session,
+    submit,
+    tasks,
+    workers,
+)
 from shoal.model.role import Role, Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,6 +37,8 @@ class Endpoint:
     scope: Scope | None = None
     #: Whether it may take long because it was asked to.
     may_wait: bool = False
+    #: What it is called in the audit log; empty = it is not written there.
+    action: str = ""
 
 
 #: Open, whoever asks.
@@ -52,14 +65,94 @@ SESSION = (
     Endpoint("POST", "/api/v1/ws-tickets", session.issue_ticket, Role.VIEWER, Scope.EVENTS),
 )
 
+OPERATIONS = (
+    Endpoint(
+        "POST", "/api/v1/operations", operations.begin, Role.OPERATOR, Scope.OPERATIONS,
+        action="operation.begin",
+    ),
+    Endpoint("GET", "/api/v1/operations", operations.newest, Role.VIEWER, Scope.OPERATIONS),
+    Endpoint("GET", "/api/v1/operations/{id}", operations.one, Role.VIEWER, Scope.OPERATIONS),
+    Endpoint(
+        "POST", "/api/v1/operations/{id}/stop", operations.stop, Role.OPERATOR, Scope.OPERATIONS,
+        action="operation.stop",
+    ),
+)  # fmt: skip
+
+SCHEDULES = (
+    Endpoint("GET", "/api/v1/schedules", schedules.list_all, Role.VIEWER, Scope.SCHEDULES),
+    Endpoint(
+        "POST", "/api/v1/schedules", schedules.add, Role.OPERATOR, Scope.SCHEDULES,
+        action="schedule.add",
+    ),
+    Endpoint("GET", "/api/v1/schedules/{id}", schedules.one, Role.VIEWER, Scope.SCHEDULES),
+    Endpoint(
+        "DELETE", "/api/v1/schedules/{id}", schedules.remove, Role.OPERATOR, Scope.SCHEDULES,
+        action="schedule.remove",
+    ),
+    Endpoint(
+        "POST", "/api/v1/schedules/{id}/pause", schedules.pause, Role.OPERATOR, Scope.SCHEDULES,
+        action="schedule.pause",
+    ),
+    Endpoint(
+        "POST", "/api/v1/schedules/{id}/resume", schedules.resume, Role.OPERATOR, Scope.SCHEDULES,
+        action="schedule.resume",
+    ),
+    Endpoint(
+        "POST", "/api/v1/schedules/{id}/trigger", schedules.trigger, Role.OPERATOR,
+        Scope.SCHEDULES, action="schedule.trigger",
+    ),
+)  # fmt: skip
+
 #: On API_PORT.
-PUBLIC = (*TASKS, *SESSION, *HEALTH)
+PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *HEALTH)
 
 #: What only ADMIN_PORT has.
 OPERATORS = (
-    Endpoint("GET", "/admin/workers", admin.workers, Role.OPERATOR, Scope.WORKERS),
-    Endpoint("GET", "/admin/queues", admin.queues, Role.OPERATOR, Scope.QUEUES),
-)
+    Endpoint("GET", "/admin/workers", workers.workers, Role.OPERATOR, Scope.WORKERS),
+    Endpoint("GET", "/admin/workers/{id}", workers.worker, Role.OPERATOR, Scope.WORKERS),
+    Endpoint(
+        "POST", "/admin/workers/{id}/pause", workers.pause, Role.OPERATOR, Scope.WORKERS,
+        action="worker.pause",
+    ),
+    Endpoint(
+        "POST", "/admin/workers/{id}/resume", workers.resume, Role.OPERATOR, Scope.WORKERS,
+        action="worker.resume",
+    ),
+    Endpoint(
+        "POST", "/admin/workers/{id}/shutdown", workers.shutdown, Role.OPERATOR, Scope.WORKERS,
+        action="worker.shutdown",
+    ),
+    Endpoint("GET", "/admin/queues", queues.queues, Role.OPERATOR, Scope.QUEUES),
+    Endpoint("GET", "/admin/queues/{priority}", queues.queue, Role.OPERATOR, Scope.QUEUES),
+    Endpoint(
+        "DELETE", "/admin/queues/{priority}", queues.purge, Role.ADMIN, Scope.QUEUES,
+        action="queue.purge",
+    ),
+    Endpoint("GET", "/admin/queues/{priority}/peek", queues.peek, Role.OPERATOR, Scope.QUEUES),
+    Endpoint(
+        "POST", "/admin/queues/{priority}/pause", queues.pause, Role.OPERATOR, Scope.QUEUES,
+        action="queue.pause",
+    ),
+    Endpoint(
+        "POST", "/admin/queues/{priority}/resume", queues.resume, Role.OPERATOR, Scope.QUEUES,
+        action="queue.resume",
+    ),
+    Endpoint("GET", "/admin/dlq", dlq.dead, Role.OPERATOR, Scope.DLQ),
+    Endpoint("GET", "/admin/dlq/groups", dlq.groups, Role.OPERATOR, Scope.DLQ),
+    Endpoint(
+        "POST", "/admin/dlq/retry", dlq.retry, Role.OPERATOR, Scope.DLQ, action="dlq.retry"
+    ),
+    Endpoint(
+        "POST", "/admin/tasks/{id}/retry", dlq.retry_one, Role.OPERATOR, Scope.TASKS,
+        action="task.retry",
+    ),
+    Endpoint(
+        "POST", "/admin/tasks/{id}/cancel", tasks.cancel_task, Role.OPERATOR, Scope.TASKS,
+        action="task.cancel",
+    ),
+    Endpoint("GET", "/admin/metrics", admin.metrics, Role.OPERATOR, Scope.STATS),
+    Endpoint("GET", "/admin/audit", admin.audit_log, Role.ADMIN, Scope.AUDIT),
+)  # fmt: skip
 
 #: On ADMIN_PORT: also all that clients have, so that a page from there needs no other address.
 ADMIN = (*OPERATORS, *PUBLIC)

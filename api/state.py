@@ -15,6 +15,7 @@ from shoal.api.cluster import ClusterReader
 from shoal.api.gateway import Gateway
 from shoal.api.limits import Occupancy
 from shoal.api.metrics import HttpMetrics
+from shoal.api.operations import OperationRunner
 from shoal.api.schema import TaskReader
 from shoal.config import Settings
 from shoal.errors import ConfigurationError
@@ -35,6 +36,7 @@ class ApiState:
     definitions: Mapping[str, TaskDefinition] | None
     cluster: ClusterReader
     http: HttpMetrics
+    operations: OperationRunner
     occupancy: Occupancy = field(default_factory=Occupancy)
     #: Set when the process is to end: what waits is answered now.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,7 +73,8 @@ async def open_state(
     async with contextlib.AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(Gateway(settings))
         authenticator = Authenticator(settings, gateway)
-        await stack.enter_async_context(_kept(authenticator))
+        operations = OperationRunner(gateway)
+        await stack.enter_async_context(_kept(authenticator, operations))
         yield ApiState(
             settings=settings,
             gateway=gateway,
@@ -80,17 +83,22 @@ async def open_state(
             definitions=definitions,
             cluster=ClusterReader(gateway),
             http=HttpMetrics(metrics_directory, settings.limit.max_types),
+            operations=operations,
         )
 
 
 @contextlib.asynccontextmanager
-async def _kept(authenticator: Authenticator) -> AsyncIterator[None]:
-    """Keep what is known of the keys fresh while inside."""
-    looking = asyncio.create_task(authenticator.ring.keep(), name="shoal-keys")
+async def _kept(authenticator: Authenticator, operations: OperationRunner) -> AsyncIterator[None]:
+    """While inside, what is known of keys is kept fresh, and operations are gone on with."""
+    keeping = [
+        asyncio.create_task(authenticator.ring.keep(), name="shoal-keys"),
+        asyncio.create_task(operations.keep(), name="shoal-operations"),
+    ]
     try:
         yield
     finally:
-        looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        await operations.aclose()
         await authenticator.ring.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from shoal.broker import operator_calls
@@ -59,6 +60,7 @@ class BulkOperation:
         }[verb]
         self._digest = self._selection.digest(verb, self._argument)
         self._numbers: dict[tuple[int, str], dict[str, int]] = {}
+        self._finished: set[tuple[int, str]] = set()
         self._ids: dict[int, list[str]] = {}
         for task_id in self._selection.ids:
             self._ids.setdefault(partition_of(task_id), []).append(task_id)
@@ -77,10 +79,25 @@ class BulkOperation:
             total["not_found"] += self._unknown
         return dict(sorted(total.items()))
 
-    async def run(self) -> dict[str, int]:
+    @property
+    def parts(self) -> int:
+        """How many parts it has: for each partition its ids, or each state."""
+        if self._selection.ids:
+            return len([n for n in self._ids if n < self._broker.partitions])
+        return self._broker.partitions * len(self._selection.states)
+
+    @property
+    def done(self) -> int:
+        """How many of them are done, as far as this run has seen."""
+        return len(self._finished)
+
+    async def run(self, go_on: Callable[[], Awaitable[bool]] | None = None) -> dict[str, int]:
         """Do all that is left; returns the answers and their numbers since the operation began.
 
         Steps go out one after the other, so that workers' calls have their turn between them.
+
+        Args:
+            go_on: Asked after each step; once it says no, the rest is left for another run.
 
         Raises:
             InvalidOperation: The id stands for another wish.
@@ -88,17 +105,25 @@ class BulkOperation:
         """
         for partition in range(self._broker.partitions):
             if self._selection.ids:
-                if partition in self._ids:
-                    await self._run_part(partition, "ids")
-                continue
-            for state in self._selection.states:
-                await self._run_part(partition, state.value)
+                parts = ["ids"] if partition in self._ids else []
+            else:
+                parts = [state.value for state in self._selection.states]
+            for part in parts:
+                if not await self._run_part(partition, part, go_on):
+                    return self.numbers
         return self.numbers
 
-    async def _run_part(self, partition: int, part: str) -> None:
+    async def _run_part(
+        self, partition: int, part: str, go_on: Callable[[], Awaitable[bool]] | None
+    ) -> bool:
+        """Whether to go on with the next part."""
         answer = await self._step(partition, part, 0)
         while not answer.is_finished:
+            if go_on is not None and not await go_on():
+                return False
             answer = await self._step(partition, part, answer.step + 1)
+        self._finished.add((partition, part))
+        return True
 
     async def _step(self, partition: int, part: str, step: int) -> BulkAnswer:
         ids = self._ids.get(partition, ())

@@ -40,6 +40,16 @@ def grant(namespace: str, kind: str, digest: str) -> str:
     return f"{{{namespace}}}:{kind}:{digest}"
 
 
+def audit(namespace: str) -> str:
+    """The capped stream of what operators did."""
+    return f"{{{namespace}}}:audit"
+
+
+def operations(namespace: str) -> str:
+    """The zset of operations over many tasks by their start; their hashes stand beside it."""
+    return f"{{{namespace}}}:operations"
+
+
 def settings(namespace: str) -> str:
     """The hash of what all processes of a namespace agree on."""
     return f"{{{namespace}}}:settings"

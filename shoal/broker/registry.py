@@ -37,6 +37,23 @@ class Wish:
     taken_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class KnownWorker:
+    """A worker that lives, or left within the last hour.
+
+    Attributes:
+        record: What it said last.
+        desired: What is wished of it: ``paused``, ``shutdown`` or empty.
+        left: Why it is gone: ``shutdown``, ``lost`` or ``crashed``; empty = it lives.
+        left_ms: When, Unix milliseconds.
+    """
+
+    record: WorkerRecord
+    desired: str
+    left: str
+    left_ms: int | None
+
+
 class Registry:
     """Reads and writes the workers' records of a namespace.
 
@@ -88,6 +105,24 @@ class Registry:
     async def live_names(self) -> list[str]:
         """The names of all live workers, sorted; cheaper than :meth:`live`."""
         return sorted(row[0].decode() for row in await self._live(with_records=False))
+
+    async def find(self, name: str) -> KnownWorker | None:
+        """One worker by its name, ``web1-0``; ``None`` = none has lived within the last hour."""
+        reply = await self._run("worker_read", name)
+        if not reply:
+            return None
+        record = msgspec.json.decode(reply[0], type=WorkerRecord)
+        left_ms = int(reply[4]) if reply[4] else None
+        return KnownWorker(record, reply[2].decode(), reply[3].decode(), left_ms)
+
+    async def wish(self, name: str, desired: str) -> str:
+        """Wish that a worker be ``paused``, ``shutdown`` or neither (empty); it hears of it with its heartbeat.
+
+        Returns:
+            ``changed``, ``same``, ``shutting_down`` (that is not taken back) or ``not_found``.
+        """
+        reply: bytes = await self._run("worker_wish", name, desired)
+        return reply.decode()
 
     async def take_name(self, record: WorkerRecord, replaces: str | None = None) -> str | None:
         """Take this worker's name; at a start, before anything is claimed.

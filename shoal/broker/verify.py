@@ -19,6 +19,7 @@ from shoal.broker.verify_report import Code, Finding, Report
 from shoal.broker.verify_schedules import check_schedules
 from shoal.broker.verify_streams import check_streams
 from shoal.broker.verify_tasks import check_tasks
+from shoal.broker.verify_tracked import check_tracked
 from shoal.broker.verify_walk import SLICE, Walk, ask, rows_of, scan
 from shoal.broker.verify_workers import check_workers
 from shoal.errors import BrokerError, PartitionPaused
@@ -56,6 +57,7 @@ async def verify(broker: Broker) -> Report:
     report.findings += await _check_namespace(broker)
     report.findings += await check_schedules(broker)
     report.findings += await check_access(broker)
+    report.findings += await check_tracked(broker)
     return report
 
 

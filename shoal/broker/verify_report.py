@@ -74,6 +74,8 @@ class Code(StrEnum):
     BAD_SCHEDULE = "bad_schedule"
     #: An API key can't be read or told, or something is kept of one that is gone.
     BAD_API_KEY = "bad_api_key"
+    #: An entry of the audit log is not of the form that Shoal writes.
+    BAD_AUDIT = "bad_audit"
     #: A key that docs/keyspace.md does not know.
     UNKNOWN_KEY = "unknown_key"
     #: A key that must expire and has no expiry.

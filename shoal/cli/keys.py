@@ -9,6 +9,7 @@ import click
 
 from shoal.app import Shoal
 from shoal.broker.api_keys import ApiKeyStore, PutStatus, StoredKey
+from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.cli.confirm import confirm
 from shoal.cli.output import print_json, print_table
@@ -56,7 +57,10 @@ def create(
     record = _record(key_id, key, name, role, scopes, expires)
 
     async def work(app: Shoal) -> PutStatus:
-        return await ApiKeyStore(await app.broker()).put(record)
+        status = await ApiKeyStore(await app.broker()).put(record)
+        if status == "new":
+            await note(app, "key.create", record.prefix, name=record.name, role=record.role)
+        return status
 
     if with_app(work) == "too_many":
         raise InvalidOperation(f"there are {MAX_API_KEYS} keys: revoke those that nobody needs")
@@ -128,7 +132,10 @@ def revoke(id: str, *, yes: bool, as_json: bool) -> int:
     confirm(f"Revoke the key shoal_{key_id}?", is_sure=yes)
 
     async def work(app: Shoal) -> bool:
-        return await ApiKeyStore(await app.broker()).revoke(key_id)
+        was_there = await ApiKeyStore(await app.broker()).revoke(key_id)
+        if was_there:
+            await note(app, "key.revoke", f"shoal_{key_id}")
+        return was_there
 
     was_there = with_app(work)
     if as_json:

@@ -6,6 +6,7 @@ import click
 
 from shoal.app import Shoal
 from shoal.broker.broker import Broker
+from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.errors import InvalidTask
 
@@ -22,6 +23,7 @@ def pause(number: int) -> None:
 
     async def work(app: Shoal) -> None:
         await (await _having(app, number)).pause_partition(number)
+        await note(app, "partition.pause", str(number))
 
     with_app(work)
     click.echo(f"partition {number} is paused; when it has moved: shoal partition resume {number}")
@@ -34,6 +36,7 @@ def resume(number: int) -> None:
 
     async def work(app: Shoal) -> None:
         await (await _having(app, number)).resume_partition(number)
+        await note(app, "partition.resume", str(number))
 
     with_app(work)
     click.echo(f"partition {number} works again")

@@ -10,6 +10,7 @@ from shoal.app import Shoal
 from shoal.broker.operator_results import PeekedTask
 from shoal.broker.purging import Purge
 from shoal.broker.results import QueueDepth
+from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.cli.confirm import confirm
 from shoal.cli.output import print_json, print_table
@@ -118,7 +119,9 @@ def purge(queue: str, priority: str | None, *, yes: bool, as_json: bool) -> None
         )
 
     async def work(app: Shoal) -> int:
-        return await (await Purge.begin(await app.broker(), name, number)).run()
+        purged = await (await Purge.begin(await app.broker(), name, number)).run()
+        await note(app, "queue.purge", words, purged=purged)
+        return purged
 
     if not yes:
         confirm(f"Cancel the {with_app(count)} tasks that wait in {words}?", is_sure=yes)
@@ -161,7 +164,9 @@ def _switch(
 
     async def work(app: Shoal) -> bool:
         broker = await app.broker()
-        return await (broker.pause(target) if verb == "pause" else broker.resume(target))
+        changed = await (broker.pause(target) if verb == "pause" else broker.resume(target))
+        await note(app, f"queue.{verb}", target, changed=changed)
+        return changed
 
     changed = with_app(work)
     done = f"{verb}d"

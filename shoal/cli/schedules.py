@@ -7,6 +7,7 @@ import msgspec
 
 from shoal.app import Shoal
 from shoal.broker.schedules import StoredSchedule
+from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.cli.confirm import confirm
 from shoal.cli.output import print_json, print_table
@@ -86,6 +87,7 @@ def add(
         check_payload(raw, app.settings.task.max_payload_bytes)
         value = msgspec.Raw(raw.strip())
         await app.schedules.add(id, cron, type, value, tz=tz, missed=missed, **options)
+        await note(app, "schedule.add", id, cron=cron, type=type)
         return next(s for s in await app.schedules.list() if s.record.id == id)
 
     document = document_of(with_app(work))
@@ -101,7 +103,9 @@ def pause(id: str) -> None:
     """Let the schedule ID not tick until it is resumed."""
 
     async def work(app: Shoal) -> bool:
-        return await app.schedules.pause(id)
+        changed = await app.schedules.pause(id)
+        await note(app, "schedule.pause", id, changed=changed)
+        return changed
 
     click.echo(f"{id}: paused" if with_app(work) else f"{id}: was paused already")
 
@@ -112,7 +116,9 @@ def resume(id: str) -> None:
     """Let the schedule ID tick again, from now on; what it missed meanwhile is not made up for."""
 
     async def work(app: Shoal) -> bool:
-        return await app.schedules.resume(id)
+        changed = await app.schedules.resume(id)
+        await note(app, "schedule.resume", id, changed=changed)
+        return changed
 
     click.echo(f"{id}: resumed" if with_app(work) else f"{id}: was not paused")
 
@@ -126,6 +132,7 @@ def remove(id: str, *, yes: bool) -> None:
 
     async def work(app: Shoal) -> None:
         await app.schedules.remove(id)
+        await note(app, "schedule.remove", id)
 
     with_app(work)
     click.echo(f"{id}: removed")
@@ -138,7 +145,9 @@ def trigger(id: str, *, as_json: bool) -> None:
     """Submit one task of the schedule ID now, besides its ticks. Prints the task's id."""
 
     async def work(app: Shoal) -> str:
-        return await app.schedules.trigger(id)
+        task_id = await app.schedules.trigger(id)
+        await note(app, "schedule.trigger", id, task=task_id)
+        return task_id
 
     task_id = with_app(work)
     if as_json:

@@ -12,6 +12,7 @@ import click
 
 from shoal.app import Shoal
 from shoal.broker.bulk import BulkOperation
+from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.cli.confirm import confirm
 from shoal.cli.output import print_json, print_table
@@ -80,7 +81,15 @@ def run_move(
         broker = await app.broker()
         operation = BulkOperation(broker, verb, operation_id, selection, reason=reason)
         try:
-            return await operation.run()
+            numbers = await operation.run()
+            await note(
+                app,
+                f"operation.{verb.value}",
+                operation_id,
+                selection=_words(selection),
+                answers=numbers,
+            )
+            return numbers
         except ShoalError as error:
             error.remedy = f"{error.remedy} Go on with --operation {operation_id}.".strip()
             raise

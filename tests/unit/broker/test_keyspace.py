@@ -5,8 +5,10 @@ import re
 from shoal.broker.keys import (
     PartitionKeys,
     api_keys,
+    audit,
     grant,
     meta,
+    operations,
     schedules,
     settings,
     types,
@@ -68,6 +70,8 @@ def test_every_name_in_python_is_documented() -> None:
         workers("ns"),
         worker("ns", "web-0"),
         api_keys("ns"),
+        audit("ns"),
+        operations("ns"),
         grant("ns", "session", unique_digest("k")),
         grant("ns", "ticket", unique_digest("k")),
     ):
