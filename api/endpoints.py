@@ -10,6 +10,7 @@ from aiohttp import web
 from shoal.api.routes import (
     admin,
     dlq,
+    docs,
     health,
     operations,
     queues,
@@ -103,8 +104,14 @@ SCHEDULES = (
     ),
 )  # fmt: skip
 
+DOCS = (
+    Endpoint("GET", "/openapi.json", docs.openapi, Role.VIEWER),
+    # The page alone says nothing; it asks for a key when the document needs one.
+    Endpoint("GET", "/docs", docs.page, None),
+)
+
 #: On API_PORT.
-PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *HEALTH)
+PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *DOCS, *HEALTH)
 
 #: What only ADMIN_PORT has.
 OPERATORS = (

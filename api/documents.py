@@ -1,0 +1,314 @@
+"""What answers look like: for the OpenAPI document, whose schemas are made from these.
+
+Handlers write their answers from the model's own documents; a tester that drives every address by the
+OpenAPI document holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+Json = Any
+#: ISO 8601 in UTC with milliseconds.
+Time = str
+
+
+class ProblemDocument(Struct, kw_only=True):
+    """What went wrong (RFC 9457); ``code`` never changes its meaning."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | UnsetType = UNSET
+    retry_after: int | UnsetType = UNSET
+
+
+class Accepted(Struct):
+    """A task that was accepted."""
+
+    task_id: str
+    state: str | None
+
+
+class BatchAnswer(Struct):
+    """For each task of the batch, in order, an ``Accepted`` or a problem."""
+
+    results: list[dict[str, Json]]
+    accepted: int
+    rejected: int
+
+
+class RetryPolicyDocument(Struct):
+    """How failures are retried; durations are seconds."""
+
+    max_retries: int
+    strategy: str
+    initial_backoff: float
+    max_backoff: float
+    backoff_factor: float
+    jitter: bool
+
+
+class AttemptDocument(Struct):
+    """One run of a task, or an interruption."""
+
+    number: int | None
+    worker_id: str | None
+    started_at: Time | None
+    duration: float | None
+    outcome: str
+    error: str | None
+
+
+class TaskDocument(Struct, kw_only=True):
+    """A task; pages leave out what ``include`` does not name."""
+
+    id: str
+    type: str
+    queue: str
+    priority: str
+    state: str
+    retry_policy: RetryPolicyDocument
+    timeout: float
+    scheduled_at: Time | None
+    created_at: Time
+    started_at: Time | None
+    completed_at: Time | None
+    attempts: int
+    worker_id: str | None
+    metadata: dict[str, str]
+    depends_on: list[str]
+    reason: str | None
+    progress: dict[str, Json] | None
+    cancel_requested: bool
+    payload: Json = UNSET
+    result: Json = UNSET
+    error: Json = UNSET
+    history: list[AttemptDocument] | UnsetType = UNSET
+
+
+class TaskPage(Struct):
+    """A page of tasks, newest first."""
+
+    tasks: list[TaskDocument]
+    total: int
+    limit: int
+    offset: int
+    next_cursor: str | None
+
+
+class CancelAnswer(Struct):
+    """Whether it is CANCELLED, or was asked to stop."""
+
+    task_id: str
+    cancelled: bool
+    state: str
+    cancel_requested: bool | UnsetType = UNSET
+
+
+class RequeueAnswer(Struct):
+    """A task that is ready again."""
+
+    task_id: str
+    requeued: bool
+    was: str
+    state: str
+
+
+class Health(Struct):
+    """Words only."""
+
+    status: str
+    redis: str
+    workers: int | None
+
+
+class PrincipalDocument(Struct):
+    """Who asks."""
+
+    name: str
+    role: str
+    scopes: list[str]
+    expires_at: Time | None
+
+
+class Ticket(Struct):
+    """Opens one WebSocket, within ``expires_in`` seconds."""
+
+    ticket: str
+    expires_in: float
+
+
+class OperationDocument(Struct, kw_only=True):
+    """A move of many tasks, and how far it is."""
+
+    id: str
+    verb: str
+    state: str
+    selection: dict[str, Json]
+    by: str
+    started_at: Time
+    ended_at: Time | None
+    answers: dict[str, int]
+    tasks: int
+    progress: float
+    error: str | None
+
+
+class OperationList(Struct):
+    """The newest first."""
+
+    operations: list[OperationDocument]
+
+
+class ScheduleDocument(Struct, kw_only=True):
+    """A schedule, and how far it is."""
+
+    id: str
+    cron: str
+    tz: str
+    type: str
+    queue: str
+    missed: str
+    source: str
+    paused: bool
+    next: Time | None
+    last: Time | None
+    last_task: str | None
+    ticks: int
+
+
+class ScheduleList(Struct):
+    """By id."""
+
+    schedules: list[ScheduleDocument]
+
+
+class Triggered(Struct):
+    """The task that was submitted."""
+
+    task_id: str
+    schedule: str
+
+
+class WorkerDocument(Struct, kw_only=True):
+    """A worker, which is a shard process; memory is in bytes."""
+
+    id: str
+    state: str
+    concurrency: int
+    current_tasks: int
+    processed_count: int
+    failed_count: int
+    started_at: Time
+    last_heartbeat: Time
+    host: str
+    pid: int
+    version: str
+    queues: list[str]
+    memory: int
+    utilisation: float
+
+
+class WorkerList(Struct):
+    """The live ones, by id."""
+
+    workers: list[WorkerDocument]
+
+
+class WishAnswer(Struct):
+    """What is wished of a worker now; it hears of it with its next heartbeat."""
+
+    id: str
+    desired: str | None
+    changed: bool
+
+
+class QueueDocument(Struct, kw_only=True):
+    """A priority: sums over its queues, and each of them."""
+
+    priority: str
+    depth: int
+    returned: int
+    isolated: int
+    paused: bool
+    throughput: float
+    oldest_age: float
+    queues: list[dict[str, Json]]
+
+
+class QueueList(Struct):
+    """The four priorities, highest first."""
+
+    queues: list[QueueDocument]
+
+
+class PeekAnswer(Struct):
+    """What will be claimed next."""
+
+    priority: str
+    tasks: list[dict[str, Json]]
+
+
+class SwitchAnswer(Struct):
+    """Which queues are paused or not, and where that changed."""
+
+    priority: str
+    queues: list[str]
+    paused: bool
+    changed: list[str]
+
+
+class PurgeAnswer(Struct):
+    """How many tasks were cancelled, and whether all were looked at."""
+
+    priority: str
+    queue: str | None
+    purged: int
+    done: bool
+
+
+class DeadGroupList(Struct):
+    """What the DEAD tasks died of, the largest group first, and of how many that was counted."""
+
+    groups: list[dict[str, Json]]
+    counted: int
+
+
+class MetricsDocument(Struct, kw_only=True):
+    """The deployment in numbers; ages are seconds, memory bytes."""
+
+    workers: int
+    slots: int
+    running: int
+    utilisation: float
+    memory: int
+    tasks: dict[str, int]
+    dlq: int
+    depth: dict[str, int]
+    throughput: float
+    oldest_age: float
+    settled: int
+
+
+class AuditEntryDocument(Struct, kw_only=True):
+    """What an operator did."""
+
+    id: str
+    at: Time
+    who: str
+    action: str
+    target: str
+    outcome: str
+    detail: dict[str, Json]
+    address: str | UnsetType = UNSET
+
+
+class AuditPage(Struct):
+    """Newest first."""
+
+    entries: list[AuditEntryDocument]
+    next_cursor: str | None
