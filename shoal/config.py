@@ -1,4 +1,4 @@
-"""The settings of every Shoal process: one frozen object, read once, checked whole, handed down.
+"""The settings of every Shoal process: one frozen object, read whole, checked whole, handed down.
 
 Each field below is the one place that says a setting's name, kind, range, default and meaning;
 ``docs/configuration.md`` is made from them (``shoal.config_docs``). Nothing else in Shoal reads
@@ -11,6 +11,7 @@ import dataclasses
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,14 @@ def _host_worker_id() -> str:
     """The host's name, made to fit a worker id."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()).lstrip("_.-")[:64]
     return name or "worker"
+
+
+def _run_dir() -> str:
+    """Where a user's running programs keep what others of the same user find them by."""
+    own = os.environ.get("XDG_RUNTIME_DIR", "")
+    if own:
+        return f"{own}/shoal"
+    return f"{tempfile.gettempdir()}/shoal-{os.getuid()}"
 
 
 _WORKER_ID_RULE = (
@@ -184,6 +193,11 @@ class WorkerSettings:
         "SHOAL_NICE", None, Whole(0, 19, "levels"),
         "Niceness of shards: how far they stand back when processes compete for a CPU.",
         default_text="10 when Redis is on the same host, else 0",
+    )  # fmt: skip
+    run_dir: str = _setting(
+        "SHOAL_RUN_DIR", _run_dir, Text(),
+        "Where a supervisor leaves the file by which `shoal reload` finds it.",
+        default_text="`$XDG_RUNTIME_DIR/shoal`, otherwise `shoal-<uid>` in the folder for temporary files",
     )  # fmt: skip
     max_tasks_per_shard: int | None = _setting(
         "SHOAL_MAX_TASKS_PER_SHARD", None, Whole(1, 10**12, "tasks"),

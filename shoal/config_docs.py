@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from shoal.config_load import all_settings
+from shoal.config_reload import WITH_NEW_SHARDS
 
 _TITLES = {
     "redis": "Redis",
@@ -20,7 +21,7 @@ _HEAD = """\
 <!-- Made by `python -m shoal.config_docs`; change shoal/config.py instead. -->
 # Configuration
 
-Every setting is read once, at the start, from the environment; where that is silent, from
+Every setting is read at the start, from the environment; where that is silent, from
 `shoal.toml` in the current directory, or the file that `SHOAL_CONFIG` names. There the names are
 the same, in upper or lower case: `worker_concurrency = 20`. An empty value counts as unset.
 All problems are reported at once, each with what to write instead.
@@ -28,6 +29,11 @@ All problems are reported at once, each with what to write instead.
 Durations are seconds or `250ms`, `5s`, `1h30m`; sizes are bytes or `512KiB`, `1MiB`.
 Settings marked 🔒 are never shown, and may stand in a file of their own:
 `JWT_SECRET_FILE=/run/secrets/jwt`.
+
+Settings marked 🔄 are read again when a worker host is told to reload
+([how to operate](howto/operate.md#change-settings-of-a-running-host)) and hold for its new shards;
+all others need a restart. The environment of a running process can't be changed from outside, so what
+you want to change that way belongs in `shoal.toml`.
 """
 
 
@@ -40,10 +46,12 @@ def configuration_page() -> str:
         shown = about.default_text or (
             "not set" if default is None else f"`{about.kind.show(default)}`"
         )
-        lock = " 🔒" if about.is_secret else ""
+        marks = (" 🔒" if about.is_secret else "") + (
+            " 🔄" if about.name in WITH_NEW_SHARDS else ""
+        )
         group = path.partition("__")[0] if "__" in path else ""
         groups[group].append(
-            f"| `{about.name}`{lock} | {about.kind.unit} | {shown} | {about.meaning} |"
+            f"| `{about.name}`{marks} | {about.kind.unit} | {shown} | {about.meaning} |"
         )
     head = "| name | kind and range | default | meaning |\n|---|---|---|---|"
     parts = [f"## {_TITLES[group]}\n\n{head}\n" + "\n".join(rows) for group, rows in groups.items()]

@@ -94,6 +94,18 @@ def replace(settings: SettingsT, changes: Mapping[str, object]) -> SettingsT:
     return changed
 
 
+def changed_to(settings: SettingsT, values: Mapping[str, Any]) -> SettingsT:
+    """These settings with values that were converted before, by path; unlike ``replace`` it sets ``None`` too.
+
+    Raises:
+        ConfigurationError: What each is right for itself contradicts another.
+    """
+    changed = _build(settings, values)
+    if problems := _contradictions(changed):
+        raise ConfigurationError(problems)
+    return changed
+
+
 def _build(settings: SettingsT, values: Mapping[str, Any]) -> SettingsT:
     own: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}

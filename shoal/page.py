@@ -145,7 +145,7 @@ class Page:
     any thread, the others from the event loop's only. Together they cost a task less than 3 µs.
     """
 
-    __slots__ = ("_bytes", "_clock_ms", "_sequence", "_words", "slots")
+    __slots__ = ("_bytes", "_clock_ms", "_sequence", "_words", "room", "slots")
 
     def __init__(
         self, memory: memoryview, slots: int, clock_ms: Callable[[], int] = mono_ms
@@ -156,9 +156,11 @@ class Page:
         if len(memory) < page_bytes(slots):
             raise ValueError(f"{slots} slots need {page_bytes(slots)} bytes, not {len(memory)}")
         self.slots = slots
+        #: How many slots the memory has place for.
+        self.room = (len(memory) - HEADER_BYTES) // SLOT_BYTES
         self._clock_ms = clock_ms
         self._bytes = memory
-        self._words = memory[: page_bytes(slots)].cast("q")
+        self._words = memory[: page_bytes(self.room)].cast("q")
         self._sequence = 0
         self._words[_MAGIC] = MAGIC
         self._words[_SLOTS] = slots
@@ -273,6 +275,17 @@ class Page:
 
     # -- the supervisor writes --
 
+    def resize(self, slots: int) -> None:
+        """Have this many slots from the next shard on; nobody may be writing to the page.
+
+        Raises:
+            ValueError: There is no ``room`` for them.
+        """
+        if not 1 <= slots <= self.room:
+            raise ValueError(f"a page with room for {self.room} slots can't have {slots}")
+        self.slots = slots
+        self._words[_SLOTS] = slots
+
     def begin(self, restarts: int) -> None:
         """Wipe the page for a shard about to be forked, the ``restarts``-th replacement."""
         start, end = _WORD * _PID, page_bytes(self.slots)
@@ -333,7 +346,8 @@ class Page:
             failed=words[_FAILED],
             running=words[_RUNNING],
             started_ms=words[_STARTED],
-            capacity=self.slots,
+            # By the page, since a reader may have been forked before it was resized.
+            capacity=words[_SLOTS],
             slots=tuple(occupied),
             unreadable=unreadable,
         )

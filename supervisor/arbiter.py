@@ -10,24 +10,28 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 
 from shoal.config import Settings
 from shoal.supervisor.board import Board
-from shoal.supervisor.exporter_keeper import ExporterKeeper
 from shoal.supervisor.fleet import Fleet
 from shoal.supervisor.hand_back import HandBack
+from shoal.supervisor.helper_keeper import HelperKeeper
 from shoal.supervisor.inbox import Inbox
 from shoal.supervisor.isolation import Isolation
 from shoal.supervisor.launcher import Launcher
 from shoal.supervisor.notify import Notifier
 from shoal.supervisor.processes import send
 from shoal.supervisor.reaper import Reaper
+from shoal.supervisor.reload import Reload
 from shoal.supervisor.restart import RestartBudget, RestartPolicy
 from shoal.supervisor.rolling import Rolling
+from shoal.supervisor.run_file import RunFile
 from shoal.supervisor.slot import Phase, Slot
 from shoal.supervisor.starter import Starter
 from shoal.supervisor.stopper import Stopper
 from shoal.supervisor.watch import DUMP_S, Watch
+from shoal.telemetry import logs
 from shoal.telemetry.logs import logger
 
 __all__ = ["Arbiter"]
@@ -50,7 +54,10 @@ class Arbiter:
         notifier: Notifier,
         *,
         with_exporter: bool,
+        with_watcher: bool = False,
         policy: RestartPolicy | None = None,
+        reread: Callable[[], Settings] | None = None,
+        run_file: RunFile | None = None,
     ) -> None:
         self._inbox = Inbox()
         self._launcher = launcher
@@ -65,7 +72,21 @@ class Arbiter:
             self._fleet.isolation, lambda: (slot.page for slot in self._fleet.ordinary())
         )
         self._hand_back = HandBack(self._starter.releaser, self._isolation.call)
-        self._exporter = ExporterKeeper(self._starter.exporter if with_exporter else None)
+        self._exporter = HelperKeeper("exporter", self._starter.exporter if with_exporter else None)
+        self._watcher = HelperKeeper("watcher", self._starter.watcher if with_watcher else None)
+        self._reload = Reload(
+            settings,
+            reread,
+            try_code=self._starter.trial,
+            forget=lambda helper: self._inbox.forget(helper.report),
+            adopt=self._adopt,
+            replaced=self._watch.adopt,
+            fleet=self._fleet,
+            rolling=self._rolling,
+            board=board,
+            run_file=run_file,
+            pid=os.getpid(),
+        )
         self._reaper = Reaper(
             self._fleet,
             self._inbox,
@@ -74,7 +95,8 @@ class Arbiter:
             budget=budget,
             hand_back=self._hand_back,
             isolation=self._isolation,
-            exporter=self._exporter,
+            keepers=(self._exporter, self._watcher),
+            trial=lambda: self._reload.trial,
             rolling=self._rolling,
             is_burst=settings.worker.burst,
         )
@@ -88,7 +110,7 @@ class Arbiter:
         """
         self._launcher.own_fds |= self._inbox.fds
         try:
-            self._exporter.keep(time.monotonic())
+            self._keep_helpers(time.monotonic())
             for slot in self._fleet.ordinary():
                 self._starter.shard(slot)
             while not self._is_over():
@@ -108,6 +130,7 @@ class Arbiter:
         self._reaper.reap()
         self._hand_back.fork_due(now_s)
         self._roll()
+        self._reload.keep(now_s)
         self._watch.look(now_s)
         for slot in self._fleet:
             if slot.phase is Phase.WAITING and slot.due_s <= now_s:
@@ -115,7 +138,7 @@ class Arbiter:
             elif slot.is_alive:
                 self._look_after(slot, now_s)
         if not self._stopper.is_ending:
-            self._exporter.keep(now_s)
+            self._keep_helpers(now_s)
             if self._isolation.is_due():
                 self._isolation.forked()
                 self._starter.shard(self._isolation.slot)
@@ -127,11 +150,12 @@ class Arbiter:
         due += [slot.due_s for slot in self._fleet.waiting()]
         due += [slot.kill_s for slot in self._fleet if slot.kill_s is not None]
         due += [slot.dumped_s + DUMP_S for slot in self._fleet if slot.dumped_s is not None]
-        releaser_s = self._hand_back.next_due_s()
-        if releaser_s is not None:
-            due.append(releaser_s)
-        if self._stopper.deadline_s is not None:
-            due.append(self._stopper.deadline_s)
+        others = (
+            self._hand_back.next_due_s(),
+            self._reload.next_due_s(),
+            self._stopper.deadline_s,
+        )
+        due += [at_s for at_s in others if at_s is not None]
         # A time that has passed and was not acted upon must not make the loop spin.
         return max(min(due) - now_s, 0.005)
 
@@ -148,11 +172,15 @@ class Arbiter:
         elif not self._stopper.is_ending:
             match number:
                 case signal.SIGHUP:
-                    self._start_rolling()
+                    self._reload.ask(time.monotonic())
                 case signal.SIGTTIN:
                     self._grow()
                 case signal.SIGTTOU:
                     self._shrink()
+
+    def _keep_helpers(self, now_s: float) -> None:
+        self._exporter.keep(now_s)
+        self._watcher.keep(now_s)
 
     def _kill_rest(self) -> None:
         """Leave no child behind, whatever ended the loop."""
@@ -210,10 +238,9 @@ class Arbiter:
         else:
             slot.phase = Phase.EMPTY
 
-    def _start_rolling(self) -> None:
-        slots = self._fleet.alive()
-        logger.info("SIGHUP: replacing {} shards, one by one", len(slots))
-        self._rolling.begin(slots)
+    def _adopt(self, settings: Settings) -> None:
+        logs.configure(settings.log_level, worker=settings.worker.id)
+        self._launcher.adopt(settings)
 
     def _roll(self) -> None:
         slot = self._rolling.next()

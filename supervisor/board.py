@@ -12,7 +12,18 @@ from collections.abc import Iterator
 from shoal.model.identity import ISOLATION_INDEX
 from shoal.page import Page, page_bytes
 
-__all__ = ["Board"]
+__all__ = ["OUTCOMES", "Board", "room_for"]
+
+#: What may come of a reload; see ``shoal.supervisor.reload``.
+OUTCOMES = ("done", "refused", "stopped")
+#: A reload may raise the concurrency to so many times that of the start, and to this at least.
+_GROWTH = 4
+_LEAST_ROOM = 256
+
+
+def room_for(slots: int) -> int:
+    """How many slots a page gets place for, when its shard has ``slots`` at the start."""
+    return max(slots * _GROWTH, _LEAST_ROOM)
 
 
 class Board:
@@ -26,13 +37,16 @@ class Board:
             slots: A shard's concurrency.
         """
         self._slots = slots
-        self._stride = -(-page_bytes(slots) // mmap.PAGESIZE) * mmap.PAGESIZE
-        # One memory page in front says how many pages are in use.
+        #: The most slots that a page can have.
+        self.room = room_for(slots)
+        self._stride = -(-page_bytes(self.room) // mmap.PAGESIZE) * mmap.PAGESIZE
+        # One memory page in front says how many pages are in use, and counts reloads.
         # And one more place stands behind: that of the isolation shard, which has one slot.
         self._memory = memoryview(mmap.mmap(-1, mmap.PAGESIZE + (places + 1) * self._stride))
         start = mmap.PAGESIZE + places * self._stride
         self._isolation = Page(self._memory[start : start + page_bytes(1)], 1)
         self._used = self._memory[:8].cast("q")
+        self._reloads = self._memory[8 : 8 + 8 * len(OUTCOMES)].cast("q")
         self._pages: dict[int, Page] = {}
         self.places = places
 
@@ -45,10 +59,18 @@ class Board:
         page = self._pages.get(index)
         if page is None:
             start = mmap.PAGESIZE + index * self._stride
-            page = Page(self._memory[start : start + page_bytes(self._slots)], self._slots)
+            page = Page(self._memory[start : start + page_bytes(self.room)], self._slots)
             self._pages[index] = page
             self._used[0] = max(self._used[0], index + 1)
         return page
+
+    def reloaded(self, outcome: str) -> None:
+        """Count a reload that ended so, one of ``OUTCOMES``."""
+        self._reloads[OUTCOMES.index(outcome)] += 1
+
+    def reloads(self) -> dict[str, int]:
+        """How many reloads ended how, since the supervisor started."""
+        return dict(zip(OUTCOMES, self._reloads, strict=True))
 
     def pages(self) -> Iterator[tuple[int, Page]]:
         """All pages that any process has used so far, by index."""

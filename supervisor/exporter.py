@@ -81,6 +81,25 @@ class PageCollector(Collector):
         yield from (up, able, running, capacity, utilisation, restarts)
 
 
+class ReloadCollector(Collector):
+    """Reloads of the host, read from its board at each scrape."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def collect(self) -> Iterator[Metric]:
+        """The one."""
+        reloads = CounterMetricFamily(
+            "shoal_config_reloads",
+            "Reloads by what came of them: done; refused, nothing was replaced; stopped, a new shard "
+            "could not start.",
+            labels=["outcome"],
+        )
+        for outcome, count in self._board.reloads().items():
+            reloads.add_metric([outcome], count)
+        yield reloads
+
+
 class Exporter:
     """What the three paths answer."""
 
@@ -91,6 +110,7 @@ class Exporter:
         if metrics_directory is not None:
             MultiProcessCollector(self._registry, path=os.fspath(metrics_directory))  # type: ignore[no-untyped-call]
         self._registry.register(PageCollector(board))
+        self._registry.register(ReloadCollector(board))
         self._lock = threading.Lock()
         self._cached = b""
         self._cached_s = float("-inf")

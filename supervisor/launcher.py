@@ -31,6 +31,10 @@ class Programs:
     releaser: str = "shoal.supervisor.releaser:main"
     #: ``main(settings, board, metrics directory, ready_fd) -> exit status``.
     exporter: str = "shoal.supervisor.exporter:main"
+    #: ``main(app_spec, ready_fd) -> exit status``; not imported by the supervisor.
+    trial: str = "shoal.supervisor.trial:main"
+    #: ``main(app_spec, ready_fd) -> exit status``; likewise.
+    watcher: str = "shoal.supervisor.watcher:main"
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -40,7 +44,7 @@ class Programs:
 
 @dataclass(slots=True)
 class Helper:
-    """A running releaser or exporter."""
+    """A running child that is no shard."""
 
     pid: int
     report: Report
@@ -71,6 +75,10 @@ class Launcher:
         self.own_fds: set[int] = {self._death_write}
         self._reports: list[Report] = []
 
+    def adopt(self, settings: Settings) -> None:
+        """Children forked from now on have these settings."""
+        self._settings = settings
+
     def fork_shard(self, slot: Slot, now_s: float) -> None:
         """Fork a shard into ``slot``.
 
@@ -82,6 +90,7 @@ class Launcher:
             settings = settings.replace(worker__concurrency=1)
         incarnation = Incarnation(settings.worker.id, slot.index, boot_nonce(self._rng))
         replaces = slot.replaces
+        slot.page.resize(settings.worker.concurrency)
         slot.page.begin(restarts=slot.starts)
 
         def run(ready_fd: int) -> int:
@@ -133,6 +142,22 @@ class Launcher:
             return int(serve(self._settings, self._board, self._metrics_directory, ready_fd))
 
         return self._fork(run, "shoal exporter", signal.SIGKILL)
+
+    def fork_trial(self, settings: Settings) -> Helper:
+        """Fork a child that imports the application, reports how that went, and ends."""
+        return self._fork_with_app(self._programs.trial, settings, "shoal trial")
+
+    def fork_watcher(self) -> Helper:
+        """Fork the child that sends SIGHUP when the application's files change."""
+        return self._fork_with_app(self._programs.watcher, self._settings, "shoal watcher")
+
+    def _fork_with_app(self, program: str, settings: Settings, title: str) -> Helper:
+        def run(report_fd: int) -> int:
+            logs.configure(settings.log_level, worker=settings.worker.id)
+            child.end_with_parent(self._death_read)
+            return int(child.resolve(program)(self._app_spec, report_fd))
+
+        return self._fork(run, title, signal.SIGKILL)
 
     def close(self) -> None:
         """Close the death pipe: whoever still lives takes it for the supervisor's end."""

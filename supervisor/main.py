@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 from shoal.config import Settings
 from shoal.errors import ExitStatus
@@ -18,6 +19,7 @@ from shoal.supervisor.launcher import Launcher, Programs
 from shoal.supervisor.metrics_directory import MetricsDirectory
 from shoal.supervisor.notify import Notifier
 from shoal.supervisor.restart import RestartPolicy
+from shoal.supervisor.run_file import RunFile
 from shoal.telemetry import logs
 
 __all__ = ["run"]
@@ -34,12 +36,15 @@ def run(
     child: str = _DEFAULT_PROGRAMS.shard,
     releaser: str = _DEFAULT_PROGRAMS.releaser,
     exporter: str = _DEFAULT_PROGRAMS.exporter,
+    trial: str = _DEFAULT_PROGRAMS.trial,
     policy: RestartPolicy | None = None,
+    reread: Callable[[], Settings] | None = None,
+    watch: bool = False,
 ) -> int:
     """Run the shards of this host until a signal ends it; main thread only.
 
-    SIGTERM and SIGINT drain, a second one releases at once; SIGHUP replaces the shards one by one;
-    SIGTTIN and SIGTTOU mean one more and one fewer.
+    SIGTERM and SIGINT drain, a second one releases at once; SIGHUP reads the settings again and
+    replaces the shards one by one; SIGTTIN and SIGTTOU mean one more and one fewer.
 
     Args:
         settings: All settings; handed down to the children.
@@ -47,13 +52,16 @@ def run(
         child: The shard's main, ``module:function``.
         releaser: The releaser's.
         exporter: The exporter's.
+        trial: What tries the application before shards are replaced.
         policy: How patient it is with shards that die; None = the defaults.
+        reread: Reads all settings anew for a reload; None = they stay as they are.
+        watch: Whether the shards are replaced whenever the application's files change.
 
     Returns:
         The exit status: 0 when all shards ended as they should.
     """
     logs.configure(settings.log_level, worker=settings.worker.id)
-    programs = Programs(shard=child, releaser=releaser, exporter=exporter)
+    programs = Programs(shard=child, releaser=releaser, exporter=exporter, trial=trial)
     shards = settings.worker.shards or default_shards()
     board = Board(shards + _SPARE_PLACES, settings.worker.concurrency)
     with contextlib.ExitStack() as resources:
@@ -70,10 +78,24 @@ def run(
         notifier = Notifier.take(os.environ)
         launcher = Launcher(settings, app_spec, board, programs, metrics_path)
         resources.callback(launcher.close)
+        run_file = RunFile.take(settings)
+        if run_file is not None:
+            resources.callback(run_file.close)
+            # A child that held it would keep the lock beyond the supervisor's end.
+            launcher.own_fds.add(run_file.fd)
         _share_memory(programs)
         resources.callback(gc.unfreeze)
         return Arbiter(
-            settings, shards, board, launcher, notifier, with_exporter=has_port, policy=policy
+            settings,
+            shards,
+            board,
+            launcher,
+            notifier,
+            with_exporter=has_port,
+            with_watcher=watch,
+            policy=policy,
+            reread=reread,
+            run_file=run_file,
         ).run()
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable, Sequence
 
 from shoal.errors import ExitStatus
 from shoal.lifecycle import EXIT_RECYCLED
 from shoal.page import PageState
 from shoal.supervisor.blame import blame_for
-from shoal.supervisor.exporter_keeper import ExporterKeeper
 from shoal.supervisor.fleet import Fleet
 from shoal.supervisor.hand_back import HandBack, Job
+from shoal.supervisor.helper_keeper import HelperKeeper
 from shoal.supervisor.inbox import Inbox
 from shoal.supervisor.isolation import Isolation
 from shoal.supervisor.launcher import Helper
@@ -41,7 +42,8 @@ class Reaper:
         budget: RestartBudget,
         hand_back: HandBack,
         isolation: Isolation,
-        exporter: ExporterKeeper,
+        keepers: Sequence[HelperKeeper],
+        trial: Callable[[], Helper | None],
         rolling: Rolling,
         is_burst: bool,
     ) -> None:
@@ -52,7 +54,8 @@ class Reaper:
         self._budget = budget
         self._hand_back = hand_back
         self._isolation = isolation
-        self._exporter = exporter
+        self._keepers = keepers
+        self._trial = trial
         self._rolling = rolling
         self._is_burst = is_burst
         #: Children that were here before; whoever started them waits for them.
@@ -66,16 +69,18 @@ class Reaper:
         for job in self._hand_back.jobs:
             if job.helper is not None and (ending := ending_of(job.helper.pid)):
                 self._releaser_ended(job, ending)
-        exporter = self._exporter.helper
-        if exporter is not None and (ending := ending_of(exporter.pid)):
-            self._exporter_ended(exporter, ending)
+        for keeper in self._keepers:
+            helper = keeper.helper
+            if helper is not None and (ending := ending_of(helper.pid)):
+                self._kept_ended(keeper, helper, ending)
         if os.getpid() == 1:
             self._reap_orphans()
 
     def helpers(self) -> list[Helper]:
         """The children that are no shards."""
-        helpers = [job.helper for job in self._hand_back.jobs if job.helper]
-        return [*helpers, self._exporter.helper] if self._exporter.helper else helpers
+        helpers = [job.helper for job in self._hand_back.jobs]
+        helpers += [keeper.helper for keeper in self._keepers]
+        return [helper for helper in [*helpers, self._trial()] if helper is not None]
 
     # -- shards --
 
@@ -180,14 +185,14 @@ class Reaper:
             self._inbox.forget(job.helper.report)
         self._hand_back.ended(job, ending, time.monotonic())
 
-    def _exporter_ended(self, helper: Helper, ending: Ending) -> None:
+    def _kept_ended(self, keeper: HelperKeeper, helper: Helper, ending: Ending) -> None:
         self._inbox.forget(helper.report)
-        failure = self._exporter.ended(ending)
+        failure = keeper.ended(ending)
         if failure is not None and not self._starter.was_ready:
             self._stopper.abandon(*failure)
         elif not self._stopper.is_ending:
             reason = failure[1] if failure else str(ending)
-            logger.error("the exporter ended, another follows in a moment: {}", reason)
+            logger.error("the {} ended, another follows in a moment: {}", keeper.name, reason)
 
     def _reap_orphans(self) -> None:
         """As the first process of a container: bury what others left behind."""

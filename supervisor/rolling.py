@@ -16,15 +16,24 @@ class Rolling:
     def __init__(self) -> None:
         self._queue: deque[Slot] = deque()
         self._told_pid = 0
+        #: Whether the last one was left before its end.
+        self.was_cancelled = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether shards are still to be replaced."""
+        return bool(self._queue)
 
     def begin(self, slots: Iterable[Slot]) -> None:
         """Replace these, in this order; what was under way is begun anew."""
         self._queue = deque(slots)
         self._told_pid = 0
+        self.was_cancelled = False
 
     def cancel(self) -> bool:
         """Leave the rest as it is; returns whether there was a rest."""
         was_under_way = bool(self._queue)
+        self.was_cancelled |= was_under_way
         self._queue.clear()
         return was_under_way
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from shoal.broker.results import Blame
+from shoal.config import Settings
 from shoal.supervisor.fleet import Fleet
 from shoal.supervisor.inbox import Inbox
 from shoal.supervisor.launcher import Helper, Launcher
@@ -61,6 +62,14 @@ class Starter:
     def exporter(self) -> Helper:
         """Fork the exporter; raises OSError."""
         return self._watched(self._launcher.fork_exporter())
+
+    def trial(self, settings: Settings) -> Helper:
+        """Fork a trial of the application; raises OSError."""
+        return self._watched(self._launcher.fork_trial(settings))
+
+    def watcher(self) -> Helper:
+        """Fork the watcher of the application's files; raises OSError."""
+        return self._watched(self._launcher.fork_watcher())
 
     def note_ready(self, now_s: float) -> None:
         """Notice which shards have become ready."""

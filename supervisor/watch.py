@@ -49,10 +49,15 @@ class Watch:
         lease_s = settings.worker.lease_s
         #: How long a shard may be silent, in seconds.
         self.silence_s = min(max(lease_s * _SHARE_OF_LEASE, patience_s), lease_s * _MOST_OF_LEASE)
-        limit = settings.worker.max_memory_per_shard
-        self._most_bytes = None if limit is None else limit * _MEMORY_FACTOR
+        self._most_bytes: float | None = None
+        self.adopt(settings)
         self._looked_s = 0.0
         self._fair_from_s = 0.0
+
+    def adopt(self, settings: Settings) -> None:
+        """All shards have these settings now."""
+        limit = settings.worker.max_memory_per_shard
+        self._most_bytes = None if limit is None else limit * _MEMORY_FACTOR
 
     def look(self, now_s: float) -> None:
         """A round begins. After a pause of the supervisor itself, everybody gets a new start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -30,9 +31,21 @@ class Host:
         settings: Without ``redis.url`` a server is started.
         app_spec: ``MODULE:APP``.
         data_dir: Of the server, and of the API's key when none is set.
+        reread: Reads all settings anew, for a reload of the supervisor.
+        watch: Whether the supervisor reloads when the application's files change.
     """
 
-    def __init__(self, settings: Settings, app_spec: str, data_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app_spec: str,
+        data_dir: Path,
+        *,
+        reread: Callable[[], Settings],
+        watch: bool = False,
+    ) -> None:
+        self._reread = reread
+        self._is_watching = watch
         self._app_spec = app_spec
         self._data_dir = data_dir.expanduser().absolute()
         self._server = None if settings.redis.url is not None else EmbeddedServer(data_dir)
@@ -75,7 +88,17 @@ class Host:
                 self._server.stop()
 
     def _supervise(self) -> int:
-        return supervisor.run(self._settings, self._app_spec)
+        return supervisor.run(
+            self._settings, self._app_spec, reread=self._read_again, watch=self._is_watching
+        )
+
+    def _read_again(self) -> Settings:
+        """As at the start; what was made here, a server and a key, is the same as then."""
+        read = self._reread()
+        return read.replace(
+            redis__url=self._settings.redis.url if read.redis.url is None else None,
+            api__api_key=self._settings.api.api_key if read.api.api_key is None else None,
+        )
 
     def _serve(self) -> int:
         # Imported in the child: the parent, and what else it forks, need not hold it.

@@ -24,6 +24,7 @@ from shoal.errors import ExitStatus, ShoalError
 _COMMANDS = {
     "up": "shoal.cli.up:up",
     "worker": "shoal.cli.worker:worker",
+    "reload": "shoal.cli.reload:reload",
     "api": "shoal.cli.api:api",
     "submit": "shoal.cli.submit:submit",
     "task": "shoal.cli.task:task",

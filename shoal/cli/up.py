@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from shoal.cli.worker import worker_options, worker_settings
+from shoal.cli.worker import check_watching, worker_options, worker_settings
+from shoal.config import Settings
 from shoal.loading import parse_spec
 
 
@@ -31,6 +32,7 @@ def up(
     admin_port: str | None,
     *,
     burst: bool,
+    watch: bool,
 ) -> int:
     """Run MODULE:APP with all it needs, until SIGTERM or Ctrl-C.
 
@@ -39,9 +41,15 @@ def up(
     without API_KEY a key is made, shown, and kept in the data directory.
     """
     parse_spec(app)
-    settings = worker_settings(shards, concurrency, queues, burst=burst).replace(
-        api__api_port=api_port, api__admin_port=admin_port
-    )
+    if watch:
+        check_watching()
+
+    def read() -> Settings:
+        return worker_settings(shards, concurrency, queues, burst=burst).replace(
+            api__api_port=api_port, api__admin_port=admin_port
+        )
+
+    settings = read()
     from shoal.cli.host import Host
 
-    return Host(settings, app, data_dir).run()
+    return Host(settings, app, data_dir, reread=read, watch=watch).run()

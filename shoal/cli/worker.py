@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
 from shoal.config import Settings
+from shoal.errors import ExitStatus, StartupError
 from shoal.loading import parse_spec
 
 
@@ -20,6 +23,12 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("-c", "--concurrency", metavar="N", help="Tasks each runs at once."),
             click.option("-Q", "--queues", metavar="A,B", help="Queues to serve; default all."),
             click.option("-b", "--burst", is_flag=True, help="End when no work is left."),
+            click.option(
+                "--reload",
+                "watch",
+                is_flag=True,
+                help="Reload when MODULE's files change; for development.",
+            ),
         )
     ):
         command = decorate(command)
@@ -42,19 +51,42 @@ def worker_settings(
     )
 
 
+def check_watching() -> None:
+    """Whether files can be watched here.
+
+    Raises:
+        StartupError: What that takes is not installed.
+    """
+    if importlib.util.find_spec("watchfiles") is None:
+        raise StartupError(
+            "--reload needs the package watchfiles",
+            "Install shoal[reload].",
+            ExitStatus.CONFIGURATION,
+        )
+
+
 @click.command()
 @worker_options
 def worker(
-    app: str, shards: str | None, concurrency: str | None, queues: str | None, *, burst: bool
+    app: str,
+    shards: str | None,
+    concurrency: str | None,
+    queues: str | None,
+    *,
+    burst: bool,
+    watch: bool,
 ) -> int:
     """Run the tasks of MODULE:APP until SIGTERM or Ctrl-C.
 
     A supervisor forks shards, which import MODULE and run its handlers. SIGTERM drains and
-    ends; a second one hands back at once. SIGHUP replaces the shards one by one; SIGTTIN and
-    SIGTTOU start one more and end one.
+    ends; a second one hands back at once. SIGHUP (see `shoal reload`) reads the settings again and
+    replaces the shards one by one; SIGTTIN and SIGTTOU start one more and end one.
     """
     parse_spec(app)
-    settings = worker_settings(shards, concurrency, queues, burst=burst)
+    if watch:
+        check_watching()
+    reread = partial(worker_settings, shards, concurrency, queues, burst=burst)
+    settings = reread()
     from shoal.supervisor.main import run
 
-    return run(settings, app)
+    return run(settings, app, reread=reread, watch=watch)

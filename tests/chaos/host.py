@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 from tests.support.ledger import LEDGER_VARIABLE, Ledger
@@ -30,6 +31,8 @@ class Host:
         concurrency: Tasks that each runs at once.
         app: Its application.
         env: More settings.
+        options: More options of the command.
+        cwd: Where it runs; default the repository.
         more: More settings.
     """
 
@@ -43,6 +46,8 @@ class Host:
         concurrency: int = 20,
         app: str = APP,
         env: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
+        cwd: Path | None = None,
         **more: object,
     ) -> None:
         settings = {
@@ -52,11 +57,13 @@ class Host:
             "SHOAL_LEASE": f"{LEASE_S:g}s",
             "WORKER_ID": name,
             "WORKER_HEARTBEAT_INTERVAL": "1s",
+            "SHOAL_RUN_DIR": str(ledger.path.parent / "run"),
             LEDGER_VARIABLE: str(ledger.path),
             **{key: str(value) for key, value in {**(env or {}), **more}.items()},
         }
-        arguments = ("-n", str(shards), "-c", str(concurrency), app)
-        self.process: ChildProcess = shoal("worker", *arguments, env=settings)
+        arguments = ("-n", str(shards), "-c", str(concurrency), *options, app)
+        self.env = settings
+        self.process: ChildProcess = shoal("worker", *arguments, env=settings, cwd=cwd)
         self.shards = shards
 
     def start(self) -> Self:

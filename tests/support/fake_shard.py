@@ -58,7 +58,13 @@ def main(context: ChildContext) -> int:
     own = Incarnation(context.settings.worker.id, context.slot_index, context.nonce)
     open_fds = sorted(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
     note(
-        "start", incarnation=str(own), replaces=context.replaces, app=context.app_spec, fds=open_fds
+        "start",
+        incarnation=str(own),
+        replaces=context.replaces,
+        app=context.app_spec,
+        fds=open_fds,
+        concurrency=context.settings.worker.concurrency,
+        slots=context.page.slots,
     )
     if behaviour == "fail":
         status, _, message = detail.partition(":")
@@ -120,18 +126,36 @@ def release(_settings: Settings, incarnation: str, reason: str, blame: Blame | N
     return HandedBack(7, 0)
 
 
+def trial(_app_spec: str, ready_fd: int) -> int:
+    """Stands in for the trial: good, unless the file ``trial`` says what is wrong."""
+    note("trial")
+    wrong = directory() / "trial"
+    if wrong.exists():
+        os.write(ready_fd, startup_failure(66, wrong.read_text()))
+        return 66
+    os.write(ready_fd, READY)
+    return 0
+
+
 def supervise() -> int:
     """Supervise fakes; settings come from the environment."""
     policy = os.environ.get(POLICY_VARIABLE)
     is_real = REAL_RELEASER_VARIABLE in os.environ
-    settings = Settings.load(os.environ)
+
+    def reread() -> Settings:
+        file = directory() / "shoal.toml"
+        settings = Settings.load(os.environ, file if file.exists() else None)
+        return settings.replace(worker__burst="FAKE_BURST" in os.environ)
+
     return run(
-        settings.replace(worker__burst="FAKE_BURST" in os.environ),
+        reread(),
         "some_app:app",
         child="tests.support.fake_shard:main",
         releaser="shoal.supervisor.releaser:main"
         if is_real
         else "tests.support.fake_shard:release",
+        trial="tests.support.fake_shard:trial",
+        reread=reread,
         policy=RestartPolicy(**json.loads(policy)) if policy else None,
     )
 

@@ -39,6 +39,7 @@ class Supervised:
             "WORKER_SHUTDOWN_TIMEOUT": "5s",
             "SHOAL_LEASE": "3s",
             "SHOAL_REDIS_TIMEOUT": "50ms",
+            "SHOAL_RUN_DIR": str(directory / "run"),
             **(env or {}),
         }
         if policy is not None:

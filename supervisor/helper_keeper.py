@@ -1,4 +1,4 @@
-"""Keeps the host's exporter running."""
+"""Keeps a helper of the host running: its exporter, or the watcher of its application's files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from shoal.supervisor.launcher import Helper
 from shoal.supervisor.slot import Ending
 from shoal.telemetry.logs import logger
 
-__all__ = ["ExporterKeeper"]
+__all__ = ["HelperKeeper"]
 
-#: The pause before an exporter that ended is forked again, in seconds.
+#: The pause before a helper that ended is forked again, in seconds.
 _PAUSE_S = 5.0
 
 
-class ExporterKeeper:
-    """At most one exporter; none without a port for it."""
+class HelperKeeper:
+    """At most one helper of a kind."""
 
-    def __init__(self, fork: Callable[[], Helper] | None) -> None:
+    def __init__(self, name: str, fork: Callable[[], Helper] | None) -> None:
         """Fork it with ``fork``, which may raise OSError; None = there is none to keep."""
+        self.name = name
         self._fork = fork
         self._due_s = 0.0
         self.helper: Helper | None = None
@@ -31,11 +32,11 @@ class ExporterKeeper:
         try:
             self.helper = self._fork()
         except OSError as error:
-            logger.error("no exporter can be forked: {}", error.strerror)
+            logger.error("no {} can be forked: {}", self.name, error.strerror)
 
     def ended(self, ending: Ending) -> tuple[int, str] | None:
         """It ended; returns exit status and message if it said that it can't start."""
         failure = self.helper.report.failure if self.helper else None
         self.helper = None
-        logger.debug("the exporter ended: {}", ending)
+        logger.debug("the {} ended: {}", self.name, ending)
         return failure
