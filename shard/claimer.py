@@ -170,6 +170,11 @@ class Claimer:
             self._is_paused = is_paused
             self.poll()
 
+    def withhold(self, slots: int) -> None:
+        """Leave so many slots free from now on; what runs in them ends first."""
+        self._claims.withheld = slots
+        self.poll()
+
     def close(self) -> None:
         """Claim nothing more. What outstanding claims still bring is handed back."""
         self._is_closed = True

@@ -88,6 +88,8 @@ class Claims:
         self._found = metrics.claims.labels("found")
         self._empty = metrics.claims.labels("empty")
         self._promised = 0
+        #: Slots that stay free because something is short.
+        self.withheld = 0
         self._closed = False
         self._sent = 0
         self.lanes = [Lane(n, Backoff(rng=rng)) for n in range(len(ledger.tables))]
@@ -97,7 +99,7 @@ class Claims:
     @property
     def free(self) -> int:
         """Free slots that no outstanding claim may fill."""
-        return len(self._ledger.free_slots) - self._promised
+        return len(self._ledger.free_slots) - self._promised - self.withheld
 
     @property
     def promised(self) -> int:

@@ -47,7 +47,10 @@ class Heartbeat:
         self._busy_s = 0.0
 
     def record(
-        self, ledger: Ledger | None = None, executor: Executor | None = None
+        self,
+        ledger: Ledger | None = None,
+        executor: Executor | None = None,
+        throttled: tuple[str, ...] = (),
     ) -> WorkerRecord:
         """The worker as it stands; without a ledger, as it starts."""
         running = 0 if ledger is None else ledger.running
@@ -66,6 +69,7 @@ class Heartbeat:
             queues=self._settings.queues,
             memory_bytes=self._process.memory_info().rss,
             utilisation=0.0 if executor is None else self._utilisation(executor),
+            throttled=throttled,
         )
 
     async def run_once(self, registry: Registry, parts: Parts) -> None:
@@ -74,7 +78,7 @@ class Heartbeat:
         Raises:
             BrokerUnavailable: Redis is away; the next one will do.
         """
-        record = self.record(parts.ledger, parts.executor)
+        record = self.record(parts.ledger, parts.executor, parts.throttling.why)
         wish = await registry.beat(record)
         if wish.taken_by:
             self._control.stop_now(Why.REPLACED)

@@ -27,6 +27,8 @@ from shoal.shard.recoverer import Recoverer
 from shoal.shard.renewer import Renewer
 from shoal.shard.settler import Settler
 from shoal.shard.slice import Slice
+from shoal.shard.throttle import Limits
+from shoal.shard.throttling import Throttling
 from shoal.shard.ticker import Ticker
 from shoal.shard.wakes import Wakes
 from shoal.telemetry.meter import TaskMeter
@@ -73,6 +75,7 @@ class Parts:
         is_dead = partial(control.stop_now, Why.DEAD)
         self._page = page
         self._control = control
+        self._is_paused = False
         self.rng = rng
         self.ledger = Ledger(broker.partitions, settings.worker.concurrency)
         self.slice = Slice(registry, incarnation.name, broker.partitions)
@@ -138,6 +141,9 @@ class Parts:
             is_dead=is_dead,
             metrics=metrics,
         )
+        self.throttling = Throttling(
+            Limits.of(settings.worker), hold_back=self._hold_back, metrics=metrics
+        )
         self.renewer = Renewer(
             settings,
             name,
@@ -150,6 +156,7 @@ class Parts:
                 settings, name, self.ledger, page, rng, ends_by_s=lambda: control.deadline_s
             ),
             learned=self.leases.learned,
+            measured=self.throttling.observe,
             metrics=metrics,
         )
         self.outbox = Outbox(broker, self.slice, metrics=metrics, rng=rng)
@@ -169,9 +176,19 @@ class Parts:
 
     def pause(self, *, is_paused: bool) -> None:
         """Claim nothing until resumed, or go on; said on the page too."""
+        self._is_paused = is_paused
         self.claimer.pause(is_paused=is_paused)
+        self._show_whether_claiming()
+
+    def _hold_back(self, tasks: int) -> None:
+        """Run at most so many at once."""
+        self.claimer.withhold(self.ledger.concurrency - tasks)
+        self._show_whether_claiming()
+
+    def _show_whether_claiming(self) -> None:
         if not self._control.is_stopping:
-            self._page.state = PageState.PAUSED if is_paused else PageState.READY
+            claims_nothing = self._is_paused or self.throttling.is_shut
+            self._page.state = PageState.PAUSED if claims_nothing else PageState.READY
 
     @property
     def is_drained(self) -> bool:
@@ -192,6 +209,7 @@ class Parts:
         """Hand over the last figures; nothing may be running any more."""
         self.settler.close()
         self.executor.close()
+        self.throttling.close()
         self.tick(0.0)
         self.meter.flush(now=True)
 

@@ -13,6 +13,8 @@ from loguru import logger
 from shoal.broker.results import Renewed
 from shoal.broker.sync_broker import SyncBroker
 from shoal.errors import BrokerUnavailable, ShoalError
+from shoal.shard.resources import Resources
+from shoal.shard.throttle import Sample
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,6 +54,7 @@ class Renewer:
         watch: LoopWatch,
         overrun: Overrun,
         learned: Callable[[dict[int, Renewed]], None],
+        measured: Callable[[Sample], None],
         metrics: Metrics,
     ) -> None:
         """Made in the event loop.
@@ -66,6 +69,7 @@ class Renewer:
             watch: Looks whether the loop is blocked.
             overrun: Ends the shard when it is blocked for too long.
             learned: Called in the event loop with each round's replies.
+            measured: Called in the event loop with what was measured, about once a second.
             metrics: Keeps the latency of Redis.
         """
         self._broker = SyncBroker(settings, partitions)
@@ -77,6 +81,11 @@ class Renewer:
         self._watch = watch
         self._overrun = overrun
         self._learned = learned
+        self._measured = measured
+        worker = settings.worker
+        self._has_memory_limit = worker.throttle_memory is not None
+        self._has_cpu_limit = worker.throttle_cpu is not None
+        self._resources = Resources()
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -112,7 +121,7 @@ class Renewer:
                         renew_at = now_s + self._interval_s
                     if now_s >= ping_at:
                         ping_at = now_s + PING_S
-                        self._metrics.redis_latency.set(self._broker.ping())
+                        self._measure()
                     is_away = False
                 except BrokerUnavailable:
                     if not is_away:
@@ -129,6 +138,18 @@ class Renewer:
             raise
         finally:
             self._broker.close()
+
+    def _measure(self) -> None:
+        latency_s = self._broker.ping()
+        self._metrics.redis_latency.set(latency_s)
+        sample = Sample(
+            time.monotonic(),
+            latency_s,
+            self._resources.memory() if self._has_memory_limit else 0,
+            self._resources.cpu() if self._has_cpu_limit else 0.0,
+        )
+        if not self._stopped.is_set():
+            self._loop.call_soon_threadsafe(self._measured, sample)
 
     def _renew(self) -> None:
         replies = self._broker.renew(

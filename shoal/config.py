@@ -199,6 +199,23 @@ class WorkerSettings:
         "Where a supervisor leaves the file by which `shoal reload` finds it.",
         default_text="`$XDG_RUNTIME_DIR/shoal`, otherwise `shoal-<uid>` in the folder for temporary files",
     )  # fmt: skip
+    throttle_latency_s: float = _setting(
+        "SHOAL_THROTTLE_LATENCY", 0.5, Duration(0.001, 60),
+        "When Redis takes longer than this to answer a PING three times in a row, a shard claims nothing until "
+        "one is faster.",
+    )  # fmt: skip
+    throttle_memory: int | None = _setting(
+        "SHOAL_THROTTLE_MEMORY", None, Size(32 * 1024**2, 1024**5),
+        "Above this much resident memory a shard runs fewer tasks at once, the fewer the nearer it is to "
+        "SHOAL_MAX_MEMORY_PER_SHARD (when not set: to a quarter more), but one at least.",
+        default_text="never",
+    )  # fmt: skip
+    throttle_cpu: float | None = _setting(
+        "SHOAL_THROTTLE_CPU", None, Number(0.1, 0.99, "share"),
+        "Above this share of the CPU time of the host, or of its container's quota, a shard runs fewer tasks at "
+        "once, the fewer the busier, but one at least.",
+        default_text="never",
+    )  # fmt: skip
     max_tasks_per_shard: int | None = _setting(
         "SHOAL_MAX_TASKS_PER_SHARD", None, Whole(1, 10**12, "tasks"),
         "After how many tasks a shard is replaced.", default_text="never",

@@ -198,6 +198,9 @@ def _contradictions(settings: Settings) -> list[str]:
             f"SHOAL_REDIS_TIMEOUT ({format_duration(redis.timeout_s)}) must be at most a third of "
             f"SHOAL_LEASE ({format_duration(worker.lease_s)}), so that a lease is renewed in time"
         )
+    soft, hard = worker.throttle_memory, worker.max_memory_per_shard
+    if soft is not None and hard is not None and soft >= hard:
+        problems.append("SHOAL_THROTTLE_MEMORY must be below SHOAL_MAX_MEMORY_PER_SHARD")
     ports: dict[int, str] = {}
     for name, port in (
         ("API_PORT", settings.api.api_port),

@@ -77,7 +77,7 @@ class PageState(IntEnum):
     STARTING = 0
     #: Able to claim.
     READY = 1
-    #: Claims nothing because an operator said so.
+    #: Claims nothing because an operator said so, or because Redis is too slow.
     PAUSED = 2
     #: Claims nothing more and will exit.
     DRAINING = 3

@@ -29,7 +29,7 @@ def workers(*, as_json: bool) -> None:
         [
             (
                 record.id,
-                record.state.value,
+                " ".join((record.state.value, *(f"({why})" for why in record.throttled))),
                 record.current_tasks,
                 record.concurrency,
                 record.processed_count,

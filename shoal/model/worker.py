@@ -47,6 +47,8 @@ class WorkerRecord:
     memory_bytes: int = 0
     #: Busy slots over all slots since the last heartbeat, 0 to 1.
     utilisation: float = 0.0
+    #: By what it is throttled: ``latency`` (of Redis), ``memory``, ``cpu``; empty = by nothing.
+    throttled: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -71,4 +73,5 @@ class WorkerRecord:
             "queues": list(self.queues),
             "memory": self.memory_bytes,
             "utilisation": self.utilisation,
+            "throttled": list(self.throttled),
         }

@@ -165,6 +165,13 @@ class Metrics:
             multiprocess_mode="max",
             registry=registry,
         )
+        self.throttled = Gauge(
+            "shoal_throttled",
+            "How many of this host's shards are throttled now, by reason (latency, memory, cpu).",
+            ["why"],
+            multiprocess_mode="sum",
+            registry=registry,
+        )
         self.loop_lag = Gauge(
             "shoal_event_loop_lag_seconds",
             "How late the event loop last was, the latest of this host's shards.",

@@ -41,9 +41,14 @@ def test_nothing_changed() -> None:
 
 def test_a_contradiction_is_refused() -> None:
     """Settings that are right each for itself and not together are an error, as at the start."""
-    with pytest.raises(ConfigurationError, match="SHOAL_LEASE"):
+    old = Settings().replace(worker__throttle_memory=64 * 1024**2)
+    read = Settings().replace(
+        worker__throttle_memory=64 * 1024**2, worker__max_memory_per_shard=128 * 1024**2
+    )
+    assert take_over(old, read).settings == read
+    with pytest.raises(ConfigurationError, match="SHOAL_THROTTLE_MEMORY"):
         take_over(
-            Settings().replace(worker__lease_s=60, redis__timeout_s=15),
-            Settings(),
-            frozenset({"SHOAL_LEASE"}),
+            Settings().replace(worker__max_memory_per_shard=128 * 1024**2),
+            Settings().replace(worker__throttle_memory=256 * 1024**2),
+            frozenset({"SHOAL_THROTTLE_MEMORY"}),
         )
