@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from aiohttp import web
@@ -18,10 +19,10 @@ class AccessLog:
     A line for each request costs as much as the request; metrics count them all.
 
     Args:
-        everything: Whether every request is logged.
+        everything: Says whether every request is logged.
     """
 
-    def __init__(self, *, everything: bool) -> None:
+    def __init__(self, *, everything: Callable[[], bool]) -> None:
         self._everything = everything
         self._second = 0
         self._lines = 0
@@ -29,7 +30,7 @@ class AccessLog:
 
     def wants(self, status: int) -> bool:
         """Whether an answer of this status is logged."""
-        return self._everything or status >= 500
+        return status >= 500 or self._everything()
 
     def write(self, request: web.Request, route: str, status: int, took_s: float) -> None:
         """Log it, unless there were enough lines this second.
@@ -40,7 +41,7 @@ class AccessLog:
             status: Of the answer.
             took_s: How long it took, in seconds.
         """
-        if not self._everything:
+        if not self._everything():
             second = int(monotonic())
             if second != self._second:
                 self._second, self._lines = second, 0

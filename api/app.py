@@ -54,9 +54,8 @@ class _Front:
     def __init__(self, state: ApiState) -> None:
         self._state = state
         self._endpoints: dict[web.AbstractRoute, Endpoint] = {}
-        self._open = {"/metrics"} if state.settings.api.metrics_public else set()
         self._is_counting = state.settings.metrics_enabled
-        self._log = AccessLog(everything=state.settings.log_level == "debug")
+        self._log = AccessLog(everything=lambda: state.settings.log_level == "debug")
 
     def add(self, route: web.AbstractRoute, endpoint: Endpoint) -> None:
         """Make a route known."""
@@ -91,7 +90,7 @@ class _Front:
         return response
 
     async def _authorize(self, request: web.Request, endpoint: Endpoint) -> None:
-        if endpoint.path in self._open:
+        if endpoint.path == "/metrics" and self._state.settings.api.metrics_public:
             return
         authenticator = self._state.authenticator
         principal = await authenticator.authenticate(request.headers)

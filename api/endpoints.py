@@ -9,6 +9,7 @@ from aiohttp import web
 
 from shoal.api.routes import (
     admin,
+    config,
     dlq,
     docs,
     health,
@@ -158,6 +159,10 @@ OPERATORS = (
         action="task.cancel",
     ),
     Endpoint("GET", "/admin/metrics", admin.metrics, Role.OPERATOR, Scope.STATS),
+    Endpoint(
+        "POST", "/admin/config/reload", config.reload, Role.ADMIN, Scope.CONFIG,
+        action="config.reload",
+    ),
     Endpoint("GET", "/admin/audit", admin.audit_log, Role.ADMIN, Scope.AUDIT),
 )  # fmt: skip
 

@@ -61,6 +61,12 @@ class Gateway:
             raise BrokerUnavailable(self._why)
         return self._connection
 
+    def adopt(self, settings: Settings) -> None:
+        """Have these limits and this retention from the next request on."""
+        self._settings = settings
+        if self._connection is not None:
+            self._connection.broker.adopt(settings)
+
     async def __aenter__(self) -> Self:
         """Try once.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from shoal.api.app import admin_app, public_app
+from shoal.api.reload import reload_on_signals, tell_siblings
 from shoal.api.server import serving
 from shoal.api.sockets import Sockets, open_sockets
 from shoal.api.state import open_state
@@ -36,6 +37,7 @@ def run(
     metrics_directory: str | None = None,
     slot: int = 0,
     on_ready: Callable[[], None] | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in progress; main thread only.
 
@@ -46,6 +48,7 @@ def run(
         metrics_directory: Where these processes share their metrics.
         slot: This one's number among them.
         on_ready: Called once requests are accepted.
+        reread: Reads all settings anew for a reload; ``None`` = they stay as they are.
 
     Returns:
         The exit status.
@@ -59,7 +62,17 @@ def run(
     with open_sockets(settings, shared=shared) as sockets:
         definitions = None if app_spec is None else load_app(app_spec).tasks
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(settings, definitions, sockets, metrics_directory, on_ready))
+            return runner.run(
+                _serve(
+                    settings,
+                    definitions,
+                    sockets,
+                    metrics_directory,
+                    on_ready,
+                    reread,
+                    tell_siblings if shared else None,
+                )
+            )
 
 
 async def _serve(
@@ -68,6 +81,8 @@ async def _serve(
     sockets: Sockets,
     metrics_directory: str | None,
     on_ready: Callable[[], None] | None,
+    reread: Callable[[], Settings] | None,
+    tell_others: Callable[[], None] | None,
 ) -> int:
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
@@ -76,6 +91,8 @@ async def _serve(
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, state.stopping.set)
+        state.reread, state.tell_others = reread, tell_others
+        reload_on_signals(state)
         await stack.enter_async_context(serving(admin_app(state), sockets.admin))
         await stack.enter_async_context(serving(public_app(state), sockets.public))
         # What the start has made stays; the collector need not look at it for each request.

@@ -66,6 +66,7 @@ KINDS: Mapping[str, Kind] = {
     "not_supported_yet": Kind(422, "This field is not supported yet"),
     "too_many_types": Kind(422, "There are as many task types as SHOAL_MAX_TYPES allows"),
     "too_many_queues": Kind(422, "There are as many queues as SHOAL_MAX_QUEUES allows"),
+    "invalid_settings": Kind(422, "The settings that were read are wrong"),
     "idempotency_conflict": Kind(422, "This Idempotency-Key was used with another request"),
     "internal_error": Kind(500, "Something went wrong inside Shoal"),
     "broker_error": Kind(502, "Redis refused the request"),

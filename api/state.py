@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,10 @@ class ApiState:
     http: HttpMetrics
     operations: OperationRunner
     occupancy: Occupancy = field(default_factory=Occupancy)
+    #: Reads all settings anew; ``None`` = they stay as they are.
+    reread: Callable[[], Settings] | None = None
+    #: Tells the other processes on the same ports to reload; ``None`` = there are none.
+    tell_others: Callable[[], None] | None = None
     #: Set when the process is to end: what waits is answered now.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from shoal.config_load import all_settings
-from shoal.config_reload import WITH_NEW_SHARDS
+from shoal.config_reload import BY_API
 
 _TITLES = {
     "redis": "Redis",
@@ -30,9 +30,9 @@ Durations are seconds or `250ms`, `5s`, `1h30m`; sizes are bytes or `512KiB`, `1
 Settings marked 🔒 are never shown, and may stand in a file of their own:
 `JWT_SECRET_FILE=/run/secrets/jwt`.
 
-Settings marked 🔄 are read again when a worker host is told to reload
-([how to operate](howto/operate.md#change-settings-of-a-running-host)) and hold for its new shards;
-all others need a restart. The environment of a running process can't be changed from outside, so what
+Settings marked 🔄 are read again when a worker host or the API is told to reload
+([how to operate](howto/operate.md#change-settings-of-a-running-host)); of a host they hold for its new
+shards. All others need a restart. The environment of a running process can't be changed from outside, so what
 you want to change that way belongs in `shoal.toml`.
 """
 
@@ -46,9 +46,7 @@ def configuration_page() -> str:
         shown = about.default_text or (
             "not set" if default is None else f"`{about.kind.show(default)}`"
         )
-        marks = (" 🔒" if about.is_secret else "") + (
-            " 🔄" if about.name in WITH_NEW_SHARDS else ""
-        )
+        marks = (" 🔒" if about.is_secret else "") + (" 🔄" if about.name in BY_API else "")
         group = path.partition("__")[0] if "__" in path else ""
         groups[group].append(
             f"| `{about.name}`{marks} | {about.kind.unit} | {shown} | {about.meaning} |"

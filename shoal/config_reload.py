@@ -38,6 +38,8 @@ WITH_NEW_SHARDS = frozenset(
         "WORKER_CONCURRENCY",
     }
 )
+#: Taken over by a process of the API.
+BY_API = WITH_NEW_SHARDS | {"SHOAL_METRICS_PUBLIC"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class Broker(Operations):
         self._admission = Admission(self)
         self._commands: dict[str, tuple[bytes, bytes]] = {}
 
+    def adopt(self, settings: Settings) -> None:
+        """Have these limits and this retention from the next call on; all else must be as before."""
+        self.settings = settings
+        self.calls = Calls(settings, self.partitions)
+
     @classmethod
     async def connect(cls, settings: Settings) -> Self:
         """Connect, check the server, and read what the namespace agrees on.

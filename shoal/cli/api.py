@@ -29,13 +29,17 @@ def api(app: str | None, processes: int, api_port: str | None, admin_port: str |
     """
     if app is not None:
         parse_spec(app)
-    settings = Settings.from_environment().replace(
-        api__api_port=api_port, api__admin_port=admin_port
-    )
+
+    def read() -> Settings:
+        return Settings.from_environment().replace(
+            api__api_port=api_port, api__admin_port=admin_port
+        )
+
+    settings = read()
     if processes == 1:
         from shoal.api.main import run
 
-        return run(settings, app)
+        return run(settings, app, reread=read)
     from shoal.cli.api_processes import ApiProcesses
 
-    return ApiProcesses(settings, app, processes).run()
+    return ApiProcesses(settings, app, processes, reread=read).run()

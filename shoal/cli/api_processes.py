@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from shoal.api.main import run as serve
+from shoal.api.reload import RELOAD_SIGNAL
 from shoal.api.server import DRAIN_S
 from shoal.api.sockets import check_free, open_sockets
 from shoal.cli.family import Family, Member
@@ -25,9 +28,18 @@ class ApiProcesses:
         settings: With an API key.
         app_spec: ``MODULE:APP`` or ``None``.
         number: How many.
+        reread: Reads all settings anew, for a reload.
     """
 
-    def __init__(self, settings: Settings, app_spec: str | None, number: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app_spec: str | None,
+        number: int,
+        *,
+        reread: Callable[[], Settings],
+    ) -> None:
+        self._reread = reread
         self._settings = settings
         self._app_spec = app_spec
         self._number = number
@@ -46,6 +58,8 @@ class ApiProcesses:
         if self._settings.api.api_key is None:
             raise ConfigurationError("API_KEY is not set, and nobody could use the API")
         logs.configure(self._settings.log_level)
+        # A sibling's word to reload must not end a child that does not listen for it yet.
+        signal.signal(RELOAD_SIGNAL, signal.SIG_IGN)
         check_free(self._settings)
         place = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
         with (
@@ -68,4 +82,5 @@ class ApiProcesses:
             shared=True,
             metrics_directory=self._metrics_directory,
             slot=number,
+            reread=self._reread,
         )

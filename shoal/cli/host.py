@@ -93,18 +93,21 @@ class Host:
         )
 
     def _read_again(self) -> Settings:
-        """As at the start; what was made here, a server and a key, is the same as then."""
-        read = self._reread()
+        """As at the start; what was made here, a server and secrets, is the same as then."""
+        read, here = self._reread(), self._settings
         return read.replace(
-            redis__url=self._settings.redis.url if read.redis.url is None else None,
-            api__api_key=self._settings.api.api_key if read.api.api_key is None else None,
+            redis__url=None if read.redis.url else here.redis.url,
+            api__api_key=None if read.api.api_key else here.api.api_key,
+            api__jwt_secret=None if read.api.jwt_secret else here.api.jwt_secret,
         )
 
     def _serve(self) -> int:
         # Imported in the child: the parent, and what else it forks, need not hold it.
         from shoal.api.main import run
 
-        return run(self._settings, self._app_spec, on_ready=self._say_ready)
+        return run(
+            self._settings, self._app_spec, on_ready=self._say_ready, reread=self._read_again
+        )
 
     def _make_key(self) -> None:
         if self._settings.api.api_key is None:

@@ -85,3 +85,12 @@ async def holds_loop(ctx: TaskContext, payload: float) -> None:
     """Hold the event loop for this many seconds."""
     ledger.record("start", ctx.id, attempt=ctx.attempt)
     time.sleep(payload)  # noqa: ASYNC251 - that is the point
+
+
+@app.task("blocks", timeout=60, max_retries=0)
+async def blocks(ctx: TaskContext, payload: float) -> int:
+    """Hold the event loop for this many seconds, within its timeout."""
+    ledger.record("start", ctx.id, attempt=ctx.attempt)
+    time.sleep(payload)  # noqa: ASYNC251 - that is the point
+    ledger.record("finish", ctx.id, attempt=ctx.attempt)
+    return os.getpid()
