@@ -173,6 +173,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
         (200, documents.CancelAnswer), (202, documents.CancelAnswer)
     ),
     "GET /admin/metrics": _answers((200, documents.MetricsDocument)),
+    "POST /admin/config/reload": _answers((200, documents.ReloadAnswer)),
     "GET /admin/audit": _answers(
         (200, documents.AuditPage),
         query=(

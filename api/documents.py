@@ -211,6 +211,8 @@ class WorkerDocument(Struct, kw_only=True):
     queues: list[str]
     memory: int
     utilisation: float
+    #: ``latency``, ``memory``, ``cpu``; empty = it is not.
+    throttled: list[str]
 
 
 class WorkerList(Struct):
@@ -292,6 +294,13 @@ class MetricsDocument(Struct, kw_only=True):
     throughput: float
     oldest_age: float
     settled: int
+
+
+class ReloadAnswer(Struct):
+    """Names of the settings that have another value now, and of those that only a restart changes."""
+
+    changed: list[str]
+    needs_restart: list[str]
 
 
 class AuditEntryDocument(Struct, kw_only=True):

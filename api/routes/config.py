@@ -13,7 +13,7 @@ from shoal.errors import ConfigurationError
 
 
 async def reload(request: web.Request) -> web.Response:
-    """Read them again: all of them are taken over that may change, or none when one is wrong."""
+    """Read the settings again: all that may change are taken over, or none when one is wrong."""
     state = request.app[STATE]
     try:
         taken = reload_settings(state)
