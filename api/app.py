@@ -77,8 +77,7 @@ class _Front:
             problem = self._failed(request, error)
             response, outcome = problem.response(), problem.code
         if endpoint is not None and endpoint.action and PRINCIPAL in request:
-            gateway = self._state.gateway
-            await audit.write(gateway, request, endpoint.action, request[PRINCIPAL], outcome)
+            await audit.write(self._state, request, endpoint.action, outcome)
         took_s = perf_counter() - began_s
         route = "unmatched" if endpoint is None else endpoint.path
         if self._is_counting:
@@ -93,7 +92,10 @@ class _Front:
         if endpoint.path == "/metrics" and self._state.settings.api.metrics_public:
             return
         authenticator = self._state.authenticator
-        principal = await authenticator.authenticate(request.headers)
+        address = self._state.addresses.of(request)
+        if authenticator.addresses.is_limited:
+            authenticator.addresses.count(address)
+        principal = await authenticator.authenticate(request.headers, address)
         if principal.by_cookie and request.method not in _READS:
             authenticator.check_origin(request.headers)
         # Known from here on: who tries what is not allowed stands in the audit log too.

@@ -6,8 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from shoal.api.gateway import Gateway
-from shoal.api.principal import Principal
+from shoal.api.state import PRINCIPAL, ApiState
 from shoal.broker.audit import AuditLog, AuditRecord
 from shoal.errors import ShoalError
 from shoal.telemetry.logs import logger
@@ -21,30 +20,27 @@ def note(request: web.Request, **detail: Any) -> None:
     request.setdefault(DETAIL, {}).update(detail)
 
 
-async def write(
-    gateway: Gateway, request: web.Request, action: str, principal: Principal, outcome: str
-) -> None:
+async def write(state: ApiState, request: web.Request, action: str, outcome: str) -> None:
     """Write it; that it can't be is logged, and changes no answer: what was done is done.
 
     Args:
-        gateway: To Redis.
-        request: Its path's variables are the target.
+        state: Of the process.
+        request: Its path's variables are the target, its principal is who did it.
         action: Of the endpoint.
-        principal: Who.
         outcome: ``done``, or a problem's code.
     """
     info = request.match_info
     detail = {**request.query, **request.get(DETAIL, {})}
     record = AuditRecord(
-        who=principal.name,
+        who=request[PRINCIPAL].name,
         action=action,
         target=" ".join(info.values()),
         outcome=outcome,
-        address=request.remote or "",
+        address=state.addresses.of(request),
         detail={name: _short(value) for name, value in detail.items()},
     )
     try:
-        await AuditLog(gateway.connection.broker).add(record)
+        await AuditLog(state.gateway.connection.broker).add(record)
     except ShoalError as error:
         logger.bind(who=record.who, action=action, target=record.target, outcome=outcome).warning(
             "the audit log can't be written: {}", error

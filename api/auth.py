@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from multidict import CIMultiDictProxy, istr
 
+from shoal.api.addresses import AddressLimits
 from shoal.api.gateway import Gateway
 from shoal.api.key_ring import KeyRing
 from shoal.api.principal import Principal, refusal
@@ -20,6 +21,7 @@ from shoal.api.problems import Problem
 from shoal.api.sessions import Sessions
 from shoal.api.tokens import TokenVerifier
 from shoal.config import Settings
+from shoal.model.api_key import id_in
 from shoal.model.role import Role
 
 __all__ = ["COOKIE", "Authenticator", "Principal", "Role", "cookie_in"]
@@ -53,35 +55,46 @@ class Authenticator:
         self.ring = KeyRing(gateway)
         self.sessions = Sessions(gateway, self.ring, self._admin)
         self._origins = frozenset(settings.api.allowed_origins)
+        self.addresses = AddressLimits(settings.api.address_rate_limit)
 
-    async def authenticate(self, headers: CIMultiDictProxy[str]) -> Principal:
+    async def authenticate(self, headers: CIMultiDictProxy[str], address: str = "") -> Principal:
         """The principal whose key, token or cookie came with a request.
 
         A header goes before a cookie. Redis is asked for keys it has not seen yet, and for cookies
         every few seconds.
 
+        Args:
+            headers: Of the request.
+            address: Where it comes from.
+
         Raises:
-            Problem: ``unauthorized``: nothing came, or nothing that is known.
+            Problem: ``unauthorized``: nothing came, or nothing that is known; ``rate_limited``: too
+                many wrong keys came from this address.
             BrokerUnavailable: Redis, which would know, is away.
         """
         offered = _offered(headers)
         if offered is not None:
-            return await self.holder_of(offered)
+            return await self.holder_of(offered, address)
         cookie = cookie_in(headers)
         if cookie is not None:
             return await self.sessions.find(cookie)
         raise refusal("Send a key or token as `Authorization: Bearer …` or `X-API-Key: …`.")
 
-    async def holder_of(self, offered: str) -> Principal:
+    async def holder_of(self, offered: str, address: str = "") -> Principal:
         """The principal of a key or token; raises like ``authenticate``."""
+        if offered.startswith(_TOKEN_START) and offered.count(".") == 2:
+            return self.tokens.verify(offered)
+        if id_in(offered) is not None:
+            return await self.ring.find(offered)
+        # What is left has a length of its owner's choice, and might be guessed.
+        self.addresses.check_guesses(address)
         # On bytes: compare_digest refuses text that is not ASCII. A header's bytes that are no
         # UTF-8 come as surrogates, which equal no key.
         raw = offered.encode("utf-8", "surrogatepass")
         if self._key and hmac.compare_digest(raw, self._key):
             return self._admin
-        if offered.startswith(_TOKEN_START) and offered.count(".") == 2:
-            return self.tokens.verify(offered)
-        return await self.ring.find(offered)
+        self.addresses.note_refusal(address)
+        raise refusal("This API key is not known.")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Make sure that what a browser sends with a cookie was meant by a page of ours.

@@ -68,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "too_many_queues": Kind(422, "There are as many queues as SHOAL_MAX_QUEUES allows"),
     "invalid_settings": Kind(422, "The settings that were read are wrong"),
     "idempotency_conflict": Kind(422, "This Idempotency-Key was used with another request"),
+    "rate_limited": Kind(429, "Too much in too short a time"),
     "internal_error": Kind(500, "Something went wrong inside Shoal"),
     "broker_error": Kind(502, "Redis refused the request"),
     "busy": Kind(503, "Too many requests are in progress"),

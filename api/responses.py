@@ -12,6 +12,10 @@ _COMMON = {
     # Answers hold what only the bearer of a key may see.
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    # Nothing of an answer runs, is framed, or is read by another site's page.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     # Not the versions of what stands behind it.
     "Server": "shoal",
 }

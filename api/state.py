@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from shoal.api.addresses import Addresses
 from shoal.api.auth import Authenticator, Principal
 from shoal.api.cluster import ClusterReader
 from shoal.api.gateway import Gateway
 from shoal.api.limits import Occupancy
 from shoal.api.metrics import HttpMetrics
 from shoal.api.operations import OperationRunner
+from shoal.api.ratelimit import SubmissionLimit
 from shoal.api.schema import TaskReader
 from shoal.config import Settings
 from shoal.errors import ConfigurationError
@@ -37,6 +39,8 @@ class ApiState:
     cluster: ClusterReader
     http: HttpMetrics
     operations: OperationRunner
+    addresses: Addresses
+    limit: SubmissionLimit
     occupancy: Occupancy = field(default_factory=Occupancy)
     #: Reads all settings anew; ``None`` = they stay as they are.
     reread: Callable[[], Settings] | None = None
@@ -88,6 +92,8 @@ async def open_state(
             cluster=ClusterReader(gateway),
             http=HttpMetrics(metrics_directory, settings.limit.max_types),
             operations=operations,
+            addresses=Addresses(settings.api.trusted_proxies),
+            limit=SubmissionLimit(settings.api, gateway),
         )
 
 

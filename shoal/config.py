@@ -24,6 +24,7 @@ from shoal.setting_checks import (
     check_api_key,
     check_host,
     check_jwt_secret,
+    check_network,
     check_origin,
     check_redis_url,
     redact_url,
@@ -336,6 +337,34 @@ class ApiSettings:
         Names(check_origin, "must be origins such as https://shoal.example.com, comma between"),
         "Origins of web pages, beside the API's own, that may act with a cookie or open /ws.",
         default_text="none",
+    )  # fmt: skip
+    rate_limit: float | None = _setting(
+        "SHOAL_RATE_LIMIT", None, Number(0.01, 10**7, "tasks a second"),
+        "Tasks that one key, token or session's owner may submit each second, over all API processes.",
+        default_text="no limit",
+    )  # fmt: skip
+    rate_burst: int | None = _setting(
+        "SHOAL_RATE_BURST", None, Whole(1, 10**8, "tasks"),
+        "Tasks that may come at once after a pause.", default_text="what comes in 2 s, at least 1",
+    )  # fmt: skip
+    address_rate_limit: float | None = _setting(
+        "SHOAL_ADDRESS_RATE_LIMIT", None, Number(0.1, 10**7, "requests a second"),
+        "Requests that one address may send each second to each API process.",
+        default_text="no limit",
+    )  # fmt: skip
+    trusted_proxies: tuple[str, ...] = _setting(
+        "SHOAL_TRUSTED_PROXIES", (),
+        Names(check_network, "must be addresses or networks such as 10.0.0.0/8, comma between"),
+        "Proxies whose X-Forwarded-For is believed; of others it is not looked at.",
+        default_text="none",
+    )  # fmt: skip
+    max_connections: int = _setting(
+        "SHOAL_MAX_CONNECTIONS", 10_000, Whole(1, 10**6, "connections"),
+        "Connections to one port of one API process; more are answered with 503 and closed.",
+    )  # fmt: skip
+    max_connections_per_address: int = _setting(
+        "SHOAL_MAX_CONNECTIONS_PER_ADDRESS", 2_000, Whole(1, 10**6, "connections"),
+        "The same from one address, other than a trusted proxy.",
     )  # fmt: skip
     metrics_public: bool = _setting(
         "SHOAL_METRICS_PUBLIC", False, Switch(), "Whether /metrics is open without a key."

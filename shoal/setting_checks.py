@@ -109,6 +109,15 @@ def _checked_secret(text: str, least_bytes: int) -> str:
     return text
 
 
+def check_network(text: str) -> str:
+    """An address or a network, unchanged; ``ValueError`` says what is wrong with it."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8") from None
+    return text
+
+
 def check_origin(text: str) -> str:
     """An origin of web pages, unchanged; ``ValueError`` says what is wrong with it."""
     parts = urllib.parse.urlsplit(text)

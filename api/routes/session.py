@@ -36,7 +36,8 @@ async def log_in(request: web.Request) -> web.Response:
         offered = msgspec.json.decode(body, type=LoginBody).key
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Problem("invalid_json", f'Send {{"key": "…"}}: {error!s:.200}') from None
-    principal = await state.authenticator.holder_of(offered)
+    address = state.addresses.of(request)
+    principal = await state.authenticator.holder_of(offered, address)
     sessions = state.authenticator.sessions
     cookie, held = await sessions.begin(principal, state.settings.api.session_lifetime_s)
     response = respond(msgspec.json.encode(document_of(held)), 201)

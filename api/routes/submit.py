@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -15,7 +15,7 @@ from shoal.api.limits import ENVELOPE_BYTES, MAX_BATCH_BYTES, read_json
 from shoal.api.problems import Problem, problem_of
 from shoal.api.responses import respond
 from shoal.api.schema import TaskReader
-from shoal.api.state import STATE, ApiState
+from shoal.api.state import PRINCIPAL, STATE, ApiState
 from shoal.clock import mono_s
 from shoal.errors import BrokerUnavailable, PartitionPaused, ShoalError
 from shoal.graph_submitter import Member, bind, submit_graph
@@ -27,6 +27,7 @@ from shoal.submission import Plan
 _READ_AT_ONCE = 100
 
 
+_NOTHING: Mapping[str, str] = {}
 Read = Item | Problem
 Result = str | Exception
 
@@ -38,6 +39,7 @@ async def submit(request: web.Request) -> web.Response:
     plan, spec = state.reader.one(body)
     connection = state.gateway.connection
     key = idempotency.key_of(request, body)
+    headers = await state.limit.take(request[PRINCIPAL], 1) if state.limit.is_on else _NOTHING
     with state.occupancy.taking(len(body)):
         if key is not None:
             task_id, word = await _submit_once(connection, key, plan, spec)
@@ -47,7 +49,8 @@ async def submit(request: web.Request) -> web.Response:
             task_id = await connection.submitter.one(plan, spec)
             word = await _state_of_new(connection, plan, task_id)
     state.http.accepted(plan.type, plan.priority)
-    return respond(_accepted(task_id, word), 202, {"Location": f"/api/v1/tasks/{task_id}"})
+    headers = {"Location": f"/api/v1/tasks/{task_id}", **headers}
+    return respond(_accepted(task_id, word), 202, headers)
 
 
 async def submit_batch(request: web.Request) -> web.Response:
@@ -57,6 +60,8 @@ async def submit_batch(request: web.Request) -> web.Response:
     tasks = state.reader.batch(body)
     connection = state.gateway.connection
     key = idempotency.key_of(request, body)
+    limit = state.limit
+    headers = await limit.take(request[PRINCIPAL], len(tasks)) if limit.is_on else _NOTHING
     with state.occupancy.taking(len(body)):
         members = await _read(state.reader, tasks)
         if key is None:
@@ -76,7 +81,7 @@ async def submit_batch(request: web.Request) -> web.Response:
                     await idempotency.mark_stored(connection, key)
         words = await _states(connection, items, results, is_repeated=is_repeated)
     _refuse_whole(results)
-    return _batch_answer(state, items, results, words)
+    return _batch_answer(state, items, results, words, headers)
 
 
 async def _read(reader: TaskReader, tasks: Sequence[bytes]) -> list[Member | Problem]:
@@ -291,6 +296,7 @@ def _batch_answer(
     items: Sequence[Read],
     results: Sequence[Result],
     words: Sequence[str | None],
+    headers: Mapping[str, str],
 ) -> web.Response:
     parts: list[bytes] = []
     counted: Counter[tuple[str, int]] = Counter()
@@ -309,4 +315,4 @@ def _batch_answer(
         accepted,
         len(results) - accepted,
     )
-    return respond(body, 202)
+    return respond(body, 202, headers)

@@ -50,6 +50,11 @@ def operations(namespace: str) -> str:
     return f"{{{namespace}}}:operations"
 
 
+def rate(namespace: str, digest: str) -> str:
+    """The hash of a token bucket; the digest is the SHA-256 of its name."""
+    return f"{{{namespace}}}:rate:{digest}"
+
+
 def settings(namespace: str) -> str:
     """The hash of what all processes of a namespace agree on."""
     return f"{{{namespace}}}:settings"

@@ -72,6 +72,7 @@ GLOBAL_KEYS = (
     KnownKey("api_keys_epoch", "string"),
     KnownKey("session:<digest>", "string", expires=True),
     KnownKey("ticket:<digest>", "string", expires=True),
+    KnownKey("rate:<digest>", "hash", expires=True),
     KnownKey("audit", "stream"),
     KnownKey("operations", "zset"),
     KnownKey("operation:<operation>", "hash", expires=True),
