@@ -140,7 +140,9 @@ class Claimer:
         self.consider()
 
     def urgent(self, partition: int, priority: int) -> None:
-        """Urgent work appeared where there was none: claim there next."""
+        """Urgent work appeared where there was none, and too few slept there: claim there next."""
+        # One that runs nothing sleeps there afterwards, or the next such task is told to all again.
+        self._lanes[partition].is_summoned = self._ledger.running == 0
         self._note_work(partition, priority)
         self.consider()
 
@@ -260,9 +262,8 @@ class Claimer:
             return
         lane = self._lanes[partition]
         self._hungry_since = None
-        self._claims.send(
-            lane, free, SLEEP_S if lane.pending_wake is not None else 0.0, is_blind=is_blind
-        )
+        sleeps = lane.pending_wake is not None or lane.is_summoned
+        self._claims.send(lane, free, SLEEP_S if sleeps else 0.0, is_blind=is_blind)
 
     def _want_depths(self, now_s: float) -> None:
         """Have depths read that may change the choice: of the slice, and sometimes of all.

@@ -121,6 +121,7 @@ class Claims:
         lane.is_blind = is_blind or self._sent % BLIND_EVERY == 0
         lane.is_outstanding = True
         lane.pending_wake = None
+        lane.is_summoned = False
         lane.sleeps_until = 0.0
         lane.asked_at = _monotonic()
         self._settler.flush(lane.partition)

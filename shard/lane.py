@@ -26,6 +26,7 @@ class Lane:
         "is_blind",
         "is_outstanding",
         "is_refused",
+        "is_summoned",
         "partition",
         "pending_wake",
         "promised",
@@ -54,6 +55,8 @@ class Lane:
         self.answered = 0.0
         #: Queue and hops of a wake-up that could not be followed yet.
         self.pending_wake: tuple[str, int] | None = None
+        #: Urgent work was announced there while this worker ran nothing: the claim for it sleeps there too.
+        self.is_summoned = False
         self.backoff = backoff
         #: The broker refuses claims there with an error, and it was said.
         self.is_refused = False

@@ -272,10 +272,16 @@ if sleep > 0 and (want == 0 or read < want) then
 end
 
 finish_ready(known, got)
+local left_in
 for k = 1, #mine do
   local field, at = mine[k][1], 3 + mine[k][3]
   local depth = tonumber(known[field]) + (ready[field] or 0)
-  if depth > 0 then out[at] = out[at] + depth end
+  if depth > 0 then
+    out[at] = out[at] + depth
+    left_in = mine[k][2]
+  end
 end
+-- A worker that was woken took all it could and left some: it wakes others, and so do they.
+if left_in and sleep > 0 and want > 0 and read >= want then wake(left_in .. suffix, 2, 0) end
 out[7] = oldest or 0
 return out

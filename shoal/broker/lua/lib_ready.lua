@@ -10,12 +10,10 @@ local function sleepers_of(stream)
   return queue_of(stream) .. (match(stream, ':isolated$') or '')
 end
 
-local MOST_WOKEN = 8
-
 -- Wakes at most n sleepers of a queue, each on its own channel; one that nobody hears is passed over.
 -- Returns how many were too few.
 local function wake(queue, n, hops)
-  if n > MOST_WOKEN then n = MOST_WOKEN end
+  if n > 8 then n = 8 end
   local tries, pops = 8, 64
   local keys = { P .. 'sleepers:' .. queue, P .. 'sleepers:*' }
   if find(queue, ':isolated', 1, true) then keys = { P .. 'sleepers:*:isolated' } end
@@ -93,7 +91,7 @@ local function finish_ready(known, taken)
     local left = apart and n or n - (taken or 0)
     local short = left > 0 and wake(queue, left, 0) > 0
     if short and apart then call_for_isolation(apart) end
-    if urgent[queue] and (short or left > MOST_WOKEN) then call('SPUBLISH', P .. 'urgent', urgent[queue]) end
+    if urgent[queue] and short then call('SPUBLISH', P .. 'urgent', urgent[queue]) end
   end
 end
 

@@ -199,6 +199,24 @@ async def test_urgent_work_that_nobody_takes_is_told_to_all(scene: Scene) -> Non
         assert everyone.all_now() == []
 
 
+async def test_a_woken_worker_that_leaves_some_wakes_two_others(scene: Scene) -> None:
+    """A woken claim that is filled and leaves work wakes two sleepers; one from a backlog wakes none."""
+    async with AsyncExitStack() as stack:
+        heard = await sleepers(scene, stack, ME, OTHER, THIRD)
+        for name in "abcdef":
+            await scene.submit(name)
+        heard.all_now()
+        for incarnation in (OTHER, THIRD):
+            await scene.claim(incarnation, want=0, sleep_s=10)
+        await scene.claim(ME, want=2)
+        assert heard.all_now() == []
+        await scene.claim(ME, want=2, sleep_s=10)
+        assert {(await heard.next())[0] for _ in range(2)} == {
+            scene.key(f"signal:{name}") for name in (OTHER, THIRD)
+        }
+        assert heard.all_now() == []
+
+
 async def test_a_nearer_due_time_wakes(scene: Scene) -> None:
     """Somebody is woken when a new due time comes before the first wakes by itself; not when it comes later."""
     async with AsyncExitStack() as stack:
