@@ -34,6 +34,8 @@ async def test_cancels_against_claims_and_ends(server: RedisServer) -> None:
         handles = []
         for name in ("loop", "thread"):
             handles += await client.submit_many(name, [0.001 * (k % 15) for k in range(150)])
+        # However slow the machine is, these are cancelled before they end by themselves.
+        handles += await client.submit_many("loop", [600.0] * 3)
         answers = {}
         for handle in handles:  # one by one, so that claims and ends go on in between
             (answers[handle.id],) = await broker.cancel([handle.id], "raced")
