@@ -38,6 +38,7 @@ _COMMANDS = {
     "workers": "shoal.cli.workers:workers",
     "keys": "shoal.cli.keys:keys",
     "token": "shoal.cli.token:token",
+    "audit": "shoal.cli.audit_log:audit",
     "health": "shoal.cli.health:health",
     "verify": "shoal.cli.verify:verify",
     "partition": "shoal.cli.partition:partition",
