@@ -14,6 +14,7 @@ from shoal.config import Settings
 from shoal.errors import BrokerUnavailable, ShoalError
 from shoal.submitter import Submitter
 from shoal.telemetry.logs import logger
+from shoal.vault import Vault
 
 
 class Connection:
@@ -21,7 +22,7 @@ class Connection:
 
     def __init__(self, broker: Broker, settings: Settings) -> None:
         self.broker = broker
-        self.submitter = Submitter(broker, settings.redis.timeout_s)
+        self.submitter = Submitter(broker, settings.redis.timeout_s, Vault.of(settings))
         self.results = Results(broker)
         self.registry = Registry(broker)
 

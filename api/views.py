@@ -9,11 +9,17 @@ from msgspec import Raw
 from shoal.api.state import ApiState
 from shoal.broker.results import Inspected
 from shoal.codec import decode_spec
+from shoal.sealed import opened
 from shoal.task_view import view_task
+from shoal.vault import Vault
 
 
 def document_of(task: Inspected, state: ApiState) -> dict[str, Any]:
-    """A task's whole document; payload and result are the very bytes that were stored."""
+    """A task's whole document; payload and result are the very bytes that were submitted and returned.
+
+    What was encrypted with a key that is not here says so.
+    """
+    task = opened(Vault.of(state.settings), task)
     definitions = state.definitions or {}
     definition = definitions.get(task.fields.get("type", b"").decode())
     view = view_task(task, state.settings.task, definition)

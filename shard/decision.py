@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from shoal.codec import decode_spec
-from shoal.errors import InvalidPayload
+from shoal.errors import CannotDecrypt, InvalidPayload
 from shoal.model.retry import RetryPolicy
 from shoal.shard import outcome
 from shoal.shard.outcome import Stop, Verdict
@@ -36,6 +36,8 @@ def after_exception(held: Held, error: BaseException, rng: Random) -> Verdict:
         return outcome.after_cancel()
     if isinstance(error, BadPayload):
         return outcome.after_bad_payload(error.error)
+    if held.context is None and isinstance(error, CannotDecrypt):
+        return outcome.after_undecryptable(error)
     if held.context is None:
         # Its own header cannot be read, which no repetition would mend.
         return outcome.after_bad_payload(error)

@@ -21,6 +21,7 @@ from shoal.errors import InvalidPayload
 from shoal.model.attempt import count_attempts, line_tail
 from shoal.model.transitions import State
 from shoal.page import Page
+from shoal.sealed import payload_of, seal_outcome
 from shoal.shard import outcome
 from shoal.shard.deadlines import Deadlines
 from shoal.shard.decision import BadPayload, after_exception, after_timeout, without_handler
@@ -33,6 +34,7 @@ from shoal.shard.outcome import Stop, Verdict
 from shoal.shard.process_pool import NoForkServer, ProcessPool
 from shoal.telemetry.logs import task_id as logged_task_id
 from shoal.telemetry.meter import TaskMeter
+from shoal.vault import SEALED, Vault
 
 #: How long after its timeout a handler may take to stop, in seconds, before it counts as stuck.
 GRACE_S: Final = 5.0
@@ -66,6 +68,7 @@ class Executor:
         worker_name: ``<WORKER_ID>-<index>``, as handlers see it.
         max_result_bytes: A larger result is refused.
         rng: Draws the jitter of retries.
+        vault: Opens payloads, seals what is recorded; ``None`` = nothing is encrypted.
     """
 
     def __init__(
@@ -83,7 +86,9 @@ class Executor:
         worker_name: str,
         max_result_bytes: int,
         rng: Random,
+        vault: Vault | None = None,
     ) -> None:
+        self._vault = vault
         self._loop = asyncio.get_running_loop()
         self._ledger = ledger
         self._handlers = handlers
@@ -241,6 +246,9 @@ class Executor:
         """The handler's context and the payload's JSON; starts the clock of its timeout."""
         logged_task_id.set(id_ := held.id.decode())
         spec = decode_spec(held.spec)
+        payload = spec.payload
+        if payload[:1] == SEALED:
+            payload = payload_of(self._vault, id_, payload)
         if held.history is not None:
             held.attempt = count_attempts(held.history) + 1
         timeout_s = held.timeout_s = spec.timeout_s or handler.timeout_s
@@ -251,7 +259,7 @@ class Executor:
             id_, handler.name, held.attempt, spec.metadata or _NOTHING, self._worker_name,
             self._notes, held,
         )  # fmt: skip
-        return context, spec.payload
+        return context, payload
 
     def _end(self, held: Held, word: OutcomeWord, detail: bytes, body: bytes, line: str) -> None:
         """Free the slot and report. Nothing here waits, so nothing can cancel it."""
@@ -273,6 +281,8 @@ class Executor:
         self._ended_busy_s += seconds
         start_ms = int(started_s * 1000 + held.clock_offset_ms)
         tail = line_tail(start_ms, int(seconds * 1e6), word, line)
+        if self._vault is not None:
+            body, tail = seal_outcome(self._vault, held.id.decode(), word, detail, body, tail)
         self._report(
             held.partition, Outcome(held.token, held.id, held.type, word, detail, body, tail)
         )

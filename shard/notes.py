@@ -19,12 +19,14 @@ from loguru import logger
 from shoal.broker.results import NoteItem
 from shoal.errors import BrokerUnavailable
 from shoal.model.note import MAX_LOG_BYTES, MAX_LOG_LINES, line_of
+from shoal.sealed import seal_document, seal_line
 from shoal.submission import MAX_TIMEOUT_S
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
     from shoal.shard.deferred import Deferred
     from shoal.shard.ledger import Held, Ledger
+    from shoal.vault import Vault
 
     _Sent = tuple[Held, NoteItem]
 
@@ -68,10 +70,16 @@ class Notes:
     """The desk of one incarnation: every context has it. See ``shoal.context.Desk``."""
 
     def __init__(
-        self, broker: Broker, incarnation: str, ledger: Ledger, deferred: Deferred
+        self,
+        broker: Broker,
+        incarnation: str,
+        ledger: Ledger,
+        deferred: Deferred,
+        vault: Vault | None = None,
     ) -> None:
-        """Must be made in the event loop."""
+        """Must be made in the event loop. ``vault`` seals what is stored; ``None`` = nothing does."""
         self._broker = broker
+        self._vault = vault
         self._incarnation = incarnation
         self._ledger = ledger
         self._deferred = deferred
@@ -104,6 +112,8 @@ class Notes:
         if held.has_ended:
             return
         line = line_of(held.attempt, _now_ms(held), level, message)
+        if self._vault is not None:
+            line = seal_line(self._vault, held.id.decode(), line)
         with self._lock:
             note = self._note(held)
             note.add_line(line)
@@ -170,6 +180,8 @@ class Notes:
             note.is_sent = True
             note.next_s = time.monotonic() + SPACING_S
         document = orjson.dumps(progress) if progress else b""
+        if document and self._vault is not None:
+            document = seal_document(self._vault, held.id.decode(), "progress", document)
         fraction = progress["fraction"] if progress else 0
         return NoteItem(held.token, held.id, held.type, document, fraction, first, lines)
 

@@ -176,6 +176,11 @@ def after_bad_payload(error: BaseException) -> Verdict:
     return _dead(DeadReason.INVALID_PAYLOAD, describe(error))
 
 
+def after_undecryptable(error: BaseException) -> Verdict:
+    """The payload can't be read here, and no repetition would mend that."""
+    return _dead(DeadReason.DECRYPT, plain("CannotDecrypt", str(error)))
+
+
 def after_large_result(size: int, limit: int) -> Verdict:
     """The handler returned more than a result may have, in bytes."""
     message = (

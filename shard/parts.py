@@ -33,6 +33,7 @@ from shoal.shard.ticker import Ticker
 from shoal.shard.wakes import Wakes
 from shoal.telemetry.meter import TaskMeter
 from shoal.telemetry.metrics import Metrics
+from shoal.vault import Vault
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
@@ -89,7 +90,8 @@ class Parts:
             metrics=metrics,
             rng=rng,
         )
-        notes = Notes(broker, name, self.ledger, self.deferred)
+        vault = Vault.of(settings)
+        notes = Notes(broker, name, self.ledger, self.deferred, vault)
         self.executor = Executor(
             ledger=self.ledger,
             handlers=handler_table(app.tasks, settings.task),
@@ -105,6 +107,7 @@ class Parts:
             worker_name=incarnation.name,
             max_result_bytes=settings.task.max_payload_bytes,
             rng=rng,
+            vault=vault,
         )
         self.claimer = Claimer(
             broker,

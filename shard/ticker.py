@@ -120,8 +120,9 @@ class Ticker:
                 logger.warning("schedule {}: this shard was held up; looking again", record.id)
                 return
             task_id = record.tick_id(tick_ms, self._key_partitions)
-            plan, spec = task_of(record, task_id, tick=format_time(from_unix_ms(tick_ms)) or "")
             try:
+                when = format_time(from_unix_ms(tick_ms)) or ""
+                plan, spec = task_of(record, self._app.vault, task_id, tick=when)
                 await self._app.submit_planned(plan, spec)
             except (BrokerUnavailable, PartitionPaused):
                 raise

@@ -22,10 +22,12 @@ from shoal.model.retry import RetryPolicy
 from shoal.model.schedule import ScheduleRecord
 from shoal.round_trips import MAX_TASKS_PER_FLUSH
 from shoal.schedules import MAX_STORED_PAYLOAD_BYTES, Declared, Schedules
+from shoal.sealed import opened, payload_of
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
 from shoal.submitter import Submitter
 from shoal.task_definition import Exceptions, TaskDefinition, define
 from shoal.task_view import view_task
+from shoal.vault import Vault
 
 if TYPE_CHECKING:
     from shoal.batch import Batch
@@ -56,7 +58,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.broker = broker
         self.is_own = is_own
-        self.submitter = Submitter(broker, settings.redis.timeout_s)
+        self.submitter = Submitter(broker, settings.redis.timeout_s, Vault.of(settings))
         self.results = Results(broker)
 
     async def aclose(self) -> None:
@@ -324,11 +326,11 @@ class Shoal:
 
         Raises:
             TaskNotFound: There is no such task, or its retention has passed.
+            CannotDecrypt: Its payload was encrypted with a key that is not here.
             As ``submit``.
         """
         plan, raw = plan_of_copy(await (await self.broker()).inspect_one(task_id), new_id)
-        if payload is not SAME:
-            raw = self._encode(payload)
+        raw = payload_of(self.vault, task_id, raw) if payload is SAME else self._encode(payload)
         return await self.submit_planned(plan, plan.header + raw)
 
     def handle(self, task_id: str) -> TaskHandle:
@@ -343,9 +345,14 @@ class Shoal:
             raise InvalidTask(str(error)) from None
 
     def view(self, inspected: Inspected) -> Task:
-        """What the broker read of a task, as people see it."""
+        """What the broker read of a task, as people see it; what can't be decrypted here says so."""
         definition = self._tasks.get(inspected.fields.get("type", b"").decode())
-        return view_task(inspected, self.settings.task, definition)
+        return view_task(opened(self.vault, inspected), self.settings.task, definition)
+
+    @property
+    def vault(self) -> Vault | None:
+        """What encrypts and decrypts here; ``None`` = nothing is encrypted."""
+        return Vault.of(self.settings)
 
     def attach(self, broker: Broker, settings: Settings | None = None) -> None:
         """Use this broker, which somebody else closes, in the running event loop.

@@ -19,6 +19,7 @@ from shoal.errors import (
 from shoal.model.duration import parse_duration
 from shoal.model.task import Task
 from shoal.model.transitions import TERMINAL, State
+from shoal.sealed import result_of
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
@@ -67,6 +68,7 @@ class TaskHandle:
             TaskCancelled: It was cancelled.
             ResultTimeout: It has not ended in time; it goes on.
             TaskNotFound: There is none with this id, or its retention has passed.
+            CannotDecrypt: The result was encrypted with a key that is not here.
         """
         results = await self._app.results()
         seconds = None if timeout is None else parse_duration(timeout)
@@ -77,6 +79,8 @@ class TaskHandle:
             raise ResultTimeout(f"task {self.id} has not ended after {seconds:g} s") from None
         task = self._app.view(ended)
         if task.state is State.COMPLETED:
+            # What can't be decrypted must not pass for a result.
+            result_of(self._app.vault, self.id, ended.fields.get("result", b""))
             return task.result
         if task.state is State.CANCELLED:
             raise TaskCancelled(task, f"task {self.id} was cancelled{_because(task)}")

@@ -29,6 +29,7 @@ from shoal.setting_checks import (
     check_redis_url,
     redact_url,
 )
+from shoal.setting_keys import EncryptionKey, Keys
 from shoal.setting_kinds import (
     Choice,
     Duration,
@@ -372,6 +373,18 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptionSettings:
+    """With what the texts of tasks are encrypted in Redis."""
+
+    keys: tuple[EncryptionKey, ...] = _setting(
+        "SHOAL_ENCRYPTION_KEYS", (), Keys(),
+        "Encrypts payloads, results, errors and what handlers report: the first key encrypts, all of them "
+        "decrypt; the same in every process. Needs the extra `encryption`; see howto/encryption.md.",
+        is_secret=True, default_text="nothing is encrypted",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. ``Settings()`` are the defaults, ``Settings.load`` reads and checks."""
 
@@ -381,6 +394,7 @@ class Settings:
     limit: LimitSettings = field(default_factory=LimitSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
+    encryption: EncryptionSettings = field(default_factory=EncryptionSettings)
     namespace: str = _setting(
         "SHOAL_NAMESPACE", "shoal", Text(_check_namespace, "name"),
         "First part of every key in Redis; different namespaces do not see each other.",

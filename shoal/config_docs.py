@@ -14,6 +14,7 @@ _TITLES = {
     "limit": "Limits",
     "retention": "Retention",
     "api": "API",
+    "encryption": "Encryption",
     "": "System",
 }
 

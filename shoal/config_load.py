@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -201,6 +202,8 @@ def _contradictions(settings: Settings) -> list[str]:
     soft, hard = worker.throttle_memory, worker.max_memory_per_shard
     if soft is not None and hard is not None and soft >= hard:
         problems.append("SHOAL_THROTTLE_MEMORY must be below SHOAL_MAX_MEMORY_PER_SHARD")
+    if settings.encryption.keys and importlib.util.find_spec("cryptography") is None:
+        problems.append("SHOAL_ENCRYPTION_KEYS needs the extra: pip install 'shoal[encryption]'")
     ports: dict[int, str] = {}
     for name, port in (
         ("API_PORT", settings.api.api_port),

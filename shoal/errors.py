@@ -265,6 +265,19 @@ class ResultNotSerializable(ShoalError):
     """
 
 
+class CannotDecrypt(ShoalError):
+    """What is stored was encrypted with a key that is not here, or for another task.
+
+    ``key_id`` names the key.
+    """
+
+    exit_status = ExitStatus.CONFIGURATION
+
+    def __init__(self, key_id: str = "?", why: str = "") -> None:
+        super().__init__(f"encrypted with key {key_id}, {why}" if why else "")
+        self.key_id = key_id
+
+
 class ProcessDied(ShoalError):
     """The process that ran the handler ended without an answer.
 

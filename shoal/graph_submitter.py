@@ -12,7 +12,7 @@ from shoal.errors import BrokerUnavailable, InvalidTask, ShoalError, UnknownDepe
 from shoal.model.graph import Node, arrange
 from shoal.model.identity import partition_of
 from shoal.parents import unknown_parent
-from shoal.round_trips import Item, refusal_of, slices_of, submission_of
+from shoal.round_trips import Item, refusal_of, slices_of
 from shoal.submission import Plan
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ class _Graph:
     async def _send(self, places: Sequence[int]) -> None:
         if not places:
             return
-        batch = [submission_of(self._ids[n], self._plans[n], self._specs[n]) for n in places]
+        batch = [
+            self._submitter.submission(self._ids[n], self._plans[n], self._specs[n]) for n in places
+        ]
         try:
             answers = await self._submitter.deliver(
                 partition_of(batch[0].id), batch, self._deadline_s

@@ -19,10 +19,12 @@ from shoal.errors import (
 from shoal.model.identity import TaskIds, partition_of
 from shoal.model.partition import partition_of_key
 from shoal.round_trips import refusal_of, submission_of
+from shoal.sealed import seal_spec
 from shoal.submission import Plan
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
+    from shoal.vault import Vault
 
 #: How long, in round-trip timeouts, an unanswered submission is repeated.
 _PATIENCE = 3
@@ -36,10 +38,12 @@ class Placer:
     Args:
         broker: Connected.
         timeout_s: SHOAL_REDIS_TIMEOUT; what is not answered is repeated for three of these.
+        vault: Seals payloads; ``None`` = they are stored as they are.
     """
 
-    def __init__(self, broker: Broker, timeout_s: float) -> None:
+    def __init__(self, broker: Broker, timeout_s: float, vault: Vault | None = None) -> None:
         self.broker = broker
+        self._vault = vault
         #: How long an unanswered submission is repeated, in seconds.
         self.patience_s = _PATIENCE * timeout_s
         # SystemRandom: a fork must not make the same ids as its parent.
@@ -73,6 +77,12 @@ class Placer:
         """A new task id in this partition."""
         return self._ids.new(partition)
 
+    def submission(self, task_id: str, plan: Plan, spec: bytes) -> Submission:
+        """What the broker takes; the payload is sealed here, where the task's id is known."""
+        if self._vault is not None:
+            spec = seal_spec(self._vault, task_id, plan.header, spec)
+        return submission_of(task_id, plan, spec)
+
     def partition_of_key(self, key: str) -> int:
         """The partition that a unique key belongs to."""
         return partition_of_key(key, self.broker.agreed.key_partitions)
@@ -91,7 +101,7 @@ class Placer:
 
     async def keep_id(self, task_id: str, plan: Plan, spec: bytes) -> str:
         """Submit what belongs to one partition, because of its id or its unique key."""
-        batch = [submission_of(task_id, plan, spec)]
+        batch = [self.submission(task_id, plan, spec)]
         deadline_s = mono_s() + self.patience_s
         [stored] = await self.deliver(partition_of(task_id), batch, deadline_s)
         if (refusal := refusal_of(stored)) is not None:
@@ -119,7 +129,7 @@ class Placer:
         failure: ShoalError | None = None
         for partition in self._candidates(plans):
             new = self._ids.batch(partition, len(left))
-            batch = [submission_of(i, plans[k], specs[k]) for i, k in zip(new, left, strict=True)]
+            batch = [self.submission(i, plans[k], specs[k]) for i, k in zip(new, left, strict=True)]
             try:
                 answers = await self.deliver(partition, batch, deadline_s)
             except PartitionPaused as error:

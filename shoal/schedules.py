@@ -16,11 +16,13 @@ from shoal.errors import (
 from shoal.model.cron import Missed, check_cron
 from shoal.model.schedule import MAX_SCHEDULES, ScheduleRecord, check_schedule_id
 from shoal.model.task import format_time, from_unix_ms
+from shoal.sealed import open_schedule
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
     from shoal.broker.schedules import ScheduleStore, StoredSchedule
+    from shoal.vault import Vault
 
 #: The most that SHOAL_MAX_PAYLOAD can be; what is declared in code is checked before settings are read.
 MAX_STORED_PAYLOAD_BYTES = 3 * 1024**2
@@ -91,15 +93,21 @@ class Declared:
         return cls(record)
 
 
-def task_of(record: ScheduleRecord, task_id: str | None = None, **why: str) -> tuple[Plan, bytes]:
+def task_of(
+    record: ScheduleRecord, vault: Vault | None, task_id: str | None = None, **why: str
+) -> tuple[Plan, bytes]:
     """The task of one tick, or of a trigger: how to submit it, and its whole spec.
 
     Args:
         record: The schedule.
+        vault: Opens its payload; ``None`` = nothing is encrypted.
         task_id: Of a tick; ``None`` = a new one.
         why: Goes into its metadata, beside the schedule's id.
+
+    Raises:
+        CannotDecrypt: Its payload was encrypted with a key that is not here.
     """
-    spec = decode_spec((record.header + record.payload).encode())
+    spec = decode_spec((record.header + open_schedule(vault, record)).encode())
     header = encode_header(
         spec.retry, spec.timeout_s, {**(spec.metadata or {}), "schedule": record.id, **why}
     )
@@ -210,7 +218,9 @@ class Schedules:
         if not reading.schedules:
             raise ScheduleNotFound(f"there is no schedule {schedule_id!r:.160}")
         record = reading.schedules[0].record
-        return (await self._app.submit_planned(*task_of(record, trigger="operator"))).id
+        return (
+            await self._app.submit_planned(*task_of(record, self._app.vault, trigger="operator"))
+        ).id
 
     async def _store(self) -> ScheduleStore:
         from shoal.broker.schedules import ScheduleStore

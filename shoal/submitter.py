@@ -26,7 +26,6 @@ from shoal.round_trips import (
     item_slices,
     refusal_of,
     slices_of,
-    submission_of,
     summary,
     told,
 )
@@ -34,6 +33,7 @@ from shoal.submission import Plan
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
+    from shoal.vault import Vault
 
 #: Round trips in flight at once.
 MAX_FLUSHES = 4
@@ -58,10 +58,11 @@ class Submitter(Placer):
     Args:
         broker: Connected.
         timeout_s: SHOAL_REDIS_TIMEOUT; what is not answered is repeated for three of these.
+        vault: Seals payloads; ``None`` = they are stored as they are.
     """
 
-    def __init__(self, broker: Broker, timeout_s: float) -> None:
-        super().__init__(broker, timeout_s)
+    def __init__(self, broker: Broker, timeout_s: float, vault: Vault | None = None) -> None:
+        super().__init__(broker, timeout_s, vault)
         #: Looks up what tasks depend on.
         self.parents = Parents(broker)
         self._waiting: deque[_Waiting] = deque()
@@ -200,7 +201,7 @@ class Submitter(Placer):
         for partition, owners in bound.items():
             for start, end in item_slices([items[place] for place, _ in owners]):
                 places = [place for place, _ in owners[start:end]]
-                batch = [submission_of(task_id, *items[n]) for n, task_id in owners[start:end]]
+                batch = [self.submission(task_id, *items[n]) for n, task_id in owners[start:end]]
                 yield self._keep_part(partition, batch, deadline_s, places, fill)
 
     async def _store_part(

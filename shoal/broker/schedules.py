@@ -1,5 +1,6 @@
 """Schedules as they stand in Redis."""
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -9,6 +10,7 @@ from shoal.broker import keys
 from shoal.broker.namespace_calls import run_on
 from shoal.model.cron import next_tick
 from shoal.model.schedule import MAX_SCHEDULES, ScheduleRecord
+from shoal.vault import Vault
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
@@ -56,6 +58,10 @@ class ScheduleStore:
         A schedule that is changed goes on with its next tick from now; one that is the same goes on
         as it was. A pause is kept.
         """
+        if (vault := Vault.of(self._broker.settings)) is not None:
+            # Always the same bytes, or each start would find the schedule changed.
+            sealed = vault.seal_text(record.id, "schedule", record.payload, is_repeatable=True)
+            record = dataclasses.replace(record, payload=sealed)
         raw = msgspec.json.encode(record)
         now_ms = (await self.read("")).now_ms
         next_ms = next_tick(record.cron, record.tz, now_ms)
