@@ -50,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "task_not_cancellable": Kind(409, "The task has ended already"),
     "task_not_requeueable": Kind(409, "The task cannot be requeued in its state"),
     "worker_shutting_down": Kind(409, "The worker was told to shut down"),
+    "undecryptable": Kind(409, "What is stored was encrypted with another key"),
     "schedule_exists": Kind(409, "Another schedule has this id"),
     "operation_conflict": Kind(409, "Another operation has this id"),
     "body_too_large": Kind(413, "The body is too large"),
@@ -192,6 +193,7 @@ _TABLE: tuple[tuple[type[errors.ShoalError], Callable[[Any], Problem]], ...] = (
     (errors.InvalidOperation, _simple("invalid_operation")),
     (errors.TaskNotCancellable, _simple("task_not_cancellable", "state")),
     (errors.TaskNotRequeueable, _simple("task_not_requeueable", "state")),
+    (errors.CannotDecrypt, _simple("undecryptable")),
     (errors.BrokerError, lambda _error: Problem("broker_error", "The log says more.")),
 )
 

@@ -20,6 +20,7 @@ from shoal.errors import InvalidPayload, InvalidSchedule, ScheduleNotFound, Unkn
 from shoal.model.schedule import MAX_SCHEDULES
 from shoal.schedules import Declared, document_of, task_of
 from shoal.submission import SubmitOptions, TypeDefaults
+from shoal.vault import Vault
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -104,7 +105,7 @@ async def trigger(request: web.Request) -> web.Response:
     """Submit one task of it now, besides its ticks; also while it is paused."""
     only(request.query)
     stored = await _find(request, request.match_info["id"])
-    plan, spec = task_of(stored.record, trigger="operator")
+    plan, spec = task_of(stored.record, Vault.of(request.app[STATE].settings), trigger="operator")
     submitter = request.app[STATE].gateway.connection.submitter
     task_id = await submitter.one(plan, spec)
     audit.note(request, task=task_id)

@@ -29,6 +29,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "http.md"
         (errors.UnknownTaskType(), 422, "unknown_type"),
         (errors.TaskNotFound(), 404, "task_not_found"),
         (errors.TaskNotCancellable(state="DEAD"), 409, "task_not_cancellable"),
+        (errors.CannotDecrypt("k1", "and no key is here"), 409, "undecryptable"),
         (errors.TaskNotRequeueable(state="RUNNING"), 409, "task_not_requeueable"),
         (errors.BrokerError("secret"), 502, "broker_error"),
         (RuntimeError("secret"), 500, "internal_error"),
