@@ -9,7 +9,7 @@ import time
 
 from shoal.broker.broker import Broker
 from shoal.broker.verify_access import check_access
-from shoal.broker.verify_counters import check_counts, check_ready, read_totals
+from shoal.broker.verify_counters import Totals, check_counts, check_ready, read_totals
 from shoal.broker.verify_dependencies import check_dependencies
 from shoal.broker.verify_indexes import check_indexes, check_unique_keys
 from shoal.broker.verify_journal import check_journal
@@ -63,14 +63,14 @@ async def verify(broker: Broker) -> Report:
 
 async def _verify_partition(broker: Broker, partition: int, report: Report) -> None:
     begun = time.monotonic()
-    walk, is_still = await _walk(broker, partition)
+    walk, is_still, _ = await walk_partition(broker, partition)
     walks = 1
     while not is_still and walks < MAX_WALKS and time.monotonic() - begun < RETRY_WALKS_BELOW_S:
-        walk, is_still = await _walk(broker, partition)
+        walk, is_still, _ = await walk_partition(broker, partition)
         walks += 1
     findings = walk.findings
     if findings:
-        again, still_again = await _walk(broker, partition)
+        again, still_again, _ = await walk_partition(broker, partition)
         is_still = is_still and still_again
         confirmed = {(finding.code, finding.key, finding.ids) for finding in again.findings}
         findings = [
@@ -82,8 +82,8 @@ async def _verify_partition(broker: Broker, partition: int, report: Report) -> N
         report.busy.append(partition)
 
 
-async def _walk(broker: Broker, partition: int) -> tuple[Walk, bool]:
-    """One walk, and whether nothing moved meanwhile."""
+async def walk_partition(broker: Broker, partition: int) -> tuple[Walk, bool, Totals]:
+    """One walk, whether nothing moved meanwhile, and the counters at its end."""
     walk = Walk(broker, partition)
     before = await read_totals(walk)
     async for names in walk.names_of_keys():
@@ -98,7 +98,7 @@ async def _walk(broker: Broker, partition: int) -> tuple[Walk, bool]:
     is_still = before == after
     if is_still:
         check_counts(walk, after)
-    return walk, is_still
+    return walk, is_still, after
 
 
 async def _sort(walk: Walk, names: list[str]) -> None:

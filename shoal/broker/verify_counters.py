@@ -43,12 +43,18 @@ def check_ready(walk: Walk, totals: Totals) -> None:
             )
 
 
-def check_counts(walk: Walk, totals: Totals) -> None:
-    """`counts` counts hashes, by state, and by state and type."""
+def recount(walk: Walk) -> dict[str, int]:
+    """What `counts` must be, by the hashes that the walk has seen."""
     right: dict[str, int] = {}
     for (state, task_type), number in walk.tally.items():
         right[state] = right.get(state, 0) + number
         right[f"{state}:{task_type}"] = number
+    return right
+
+
+def check_counts(walk: Walk, totals: Totals) -> None:
+    """`counts` counts hashes, by state, and by state and type."""
+    right = recount(walk)
     for field in sorted(totals.counts.keys() | right.keys()):
         if totals.counts.get(field, "0") != str(right.get(field, 0)):
             walk.find(

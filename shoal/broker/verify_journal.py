@@ -27,7 +27,8 @@ async def check_journal(walk: Walk) -> None:
         first = first or entry.id
         by_type = _unpack(entry.fields)
         if by_type is None:
-            walk.find(Code.BAD_JOURNAL, "done", f"entry {entry.id} can't be read", entry.id)
+            sentence = f"entry {entry.id} can't be read"
+            walk.find(Code.BAD_JOURNAL, "done", sentence, entry.id, entry=entry.id)
             continue
         for task_type, packed in by_type:
             here = parts.setdefault(task_type.decode(), {})
@@ -53,7 +54,8 @@ def _check_id(
     walk: Walk, entry: str, task_id: bytes, task_type: bytes, *, is_repeated: bool
 ) -> None:
     if is_repeated:
-        walk.find(Code.JOURNAL_REPEATED, "done", f"entry {entry} names it again", text(task_id))
+        sentence = f"entry {entry} names it again"
+        walk.find(Code.JOURNAL_REPEATED, "done", sentence, text(task_id), entry=entry)
     # An id whose hash is gone or stands in another state is one that readers skip.
     if walk.completed.get(task_id, task_type) != task_type:
         walk.find(
@@ -80,7 +82,11 @@ async def _check_type(
             continue
         if left.pop(entry.id, None) != packed:
             walk.find(
-                Code.JOURNAL_DIFFERS, name, f"entry {entry.id} is not that of `done`", entry.id
+                Code.JOURNAL_DIFFERS,
+                name,
+                f"entry {entry.id} is not that of `done`",
+                entry.id,
+                entry=entry.id,
             )
         for task_id in _ids(packed):
             if task_id in seen:
@@ -89,13 +95,18 @@ async def _check_type(
                     name,
                     f"entry {entry.id} names it again",
                     text(task_id),
+                    entry=entry.id,
                 )
             seen.add(task_id)
     for entry_id, packed in left.items():
         # A type with a shorter retention is pruned from its own journal first, hashes and all.
         if any(task_id in walk.completed for task_id in _ids(packed)):
             walk.find(
-                Code.JOURNAL_DIFFERS, name, f"entry {entry_id} of `done` is missing", entry_id
+                Code.JOURNAL_DIFFERS,
+                name,
+                f"entry {entry_id} of `done` is missing",
+                entry_id,
+                entry=entry_id,
             )
 
 

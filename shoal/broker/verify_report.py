@@ -98,6 +98,8 @@ class Finding:
     sentence: str
     #: Of tasks or entries; may be empty.
     ids: tuple[str, ...] = ()
+    #: The entry of a stream that it is about, or empty.
+    entry: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -46,15 +46,17 @@ def _check_entry(walk: Walk, name: str, row: Sequence[Any]) -> None:
     exists = row[3] == 1
     here = f"{name.removeprefix('stream:')}/{entry}"
     if not task_id:
-        walk.find(Code.BAD_ENTRY, name, f"entry {entry} is not one of Shoal's", entry)
+        walk.find(Code.BAD_ENTRY, name, f"entry {entry} is not one of Shoal's", entry, entry=entry)
     elif not exists:
-        walk.find(Code.ENTRY_WITHOUT_TASK, name, f"entry {entry}: its task has no hash", task_id)
+        sentence = f"entry {entry}: its task has no hash"
+        walk.find(Code.ENTRY_WITHOUT_TASK, name, sentence, task_id, entry=entry)
     elif state:
         walk.find(
             Code.ENTRY_OF_IDLE_TASK,
             name,
             f"entry {entry} stands although its task is {state}",
             task_id,
+            entry=entry,
         )
     elif hash_entry != here:
         walk.find(
@@ -62,6 +64,7 @@ def _check_entry(walk: Walk, name: str, row: Sequence[Any]) -> None:
             name,
             f"entry {entry}: its task stands at {hash_entry or '?'}",
             task_id,
+            entry=entry,
         )
     elif task_type != hash_type:
         walk.find(
@@ -88,6 +91,7 @@ async def _check_pending(walk: Walk, name: str) -> None:
                     name,
                     f"{consumer.decode()} has {entry.decode()} pending, and the stream has it not",
                     entry.decode(),
+                    entry=entry.decode(),
                 )
         if len(rows) < SLICE:
             return

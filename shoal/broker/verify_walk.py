@@ -40,11 +40,10 @@ class Walk:
         #: Type by id of what is COMPLETED.
         self.completed: dict[bytes, bytes] = {}
 
-    def find(self, code: Code, name: str, sentence: str, *ids: str) -> None:
+    def find(self, code: Code, name: str, sentence: str, *ids: str, entry: str = "") -> None:
         """Note a finding; ``name`` is the key's name after the tag."""
-        self.findings.append(
-            Finding(code, self.partition, self.keys.prefix + name, sentence, tuple(ids))
-        )
+        key = self.keys.prefix + name
+        self.findings.append(Finding(code, self.partition, key, sentence, tuple(ids), entry))
 
     async def script(self, verb: str, *arguments: Argument) -> Any:
         """Run a read-only script of this partition."""

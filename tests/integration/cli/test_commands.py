@@ -203,6 +203,14 @@ def test_verify_finds_a_planted_fault(valkey: RedisServer) -> None:
     done = Done(valkey.url, "verify")
     assert done.status == ExitStatus.VERIFY_FAILED
     assert "entry_without_task" in done.out
+    assert Done(valkey.url, "verify", "--dry-run").status == 64
+    dry = Done(valkey.url, "verify", "--repair", "--dry-run")
+    assert dry.status == ExitStatus.VERIFY_FAILED
+    assert "would mend entry_without_task" in dry.out
+    mended = Done(valkey.url, "verify", "--repair", "--json")
+    assert mended.json["ok"] is True
+    assert "entry_without_task" in {finding["code"] for finding in mended.json["mended"]}
+    assert Done(valkey.url, "verify").status == ExitStatus.OK
 
 
 def test_output_into_a_closed_pipe_is_no_error(valkey: RedisServer) -> None:
