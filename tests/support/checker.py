@@ -1,31 +1,36 @@
 """The history checker: what went in must come out, once, and not too early.
 
-It sees three things from outside: what was submitted and what the submitter was told, what
-handlers did (the ledger), and where tasks stand after everything has drained.
+It sees from outside: what was submitted and what the submitter was told, what handlers did (the
+ledger), what readers saw meanwhile, and after everything has drained where tasks stand, their
+histories, and what `verify` found. What is not given is not judged.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
+from shoal.broker.verify_report import Finding
+from shoal.model.attempt import HistoryLine
+from tests.support.checker_rules import (
+    Submitted,
+    double_ends,
+    duplicate_runs,
+    early,
+    illegal_reads,
+    inversions,
+    overlapping,
+    phantoms,
+    strongest_answers,
+    too_early_children,
+    zombie_writes,
+)
 from tests.support.ledger import Entry
+
+__all__ = ["Submitted", "Verdict", "check"]
 
 TERMINAL = frozenset({"COMPLETED", "CANCELLED", "DEAD"})
 WITHOUT_A_RUN = frozenset({"CANCELLED", "DEAD", "PURGED"})
 """States in which a task may be although no handler finished it."""
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """One task that a client tried to submit, repeats of the same id included."""
-
-    task_id: str
-    #: ``ok``: accepted. ``failed``: refused, surely not stored. ``unknown``: no answer came.
-    told: Literal["ok", "failed", "unknown"] = "ok"
-    #: Not to start before this wall-clock time in ms; ``None``: at once.
-    due_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,16 @@ class Verdict:
     #: Starts beyond the first of each attempt, by task. At-least-once allows as many as
     #: faults took away.
     duplicate_runs: dict[str, int]
+    #: A result was accepted from a claim that had been taken back.
+    zombie_writes: list[str] = field(default_factory=list)
+    #: It moved along an edge that the table of states does not have.
+    illegal_transitions: list[str] = field(default_factory=list)
+    #: Something names it that should not, or nothing does that should.
+    phantoms: list[str] = field(default_factory=list)
+    #: It started before a task it depends on had finished.
+    before_parents: list[str] = field(default_factory=list)
+    #: It started while more tasks of a higher priority waited than workers may hold. Reported.
+    inversions: list[str] = field(default_factory=list)
 
     @property
     def duplicate_run_count(self) -> int:
@@ -62,7 +77,7 @@ class Verdict:
             max_duplicate_runs: How many the injected faults explain.
             allow_overlapping: A frozen worker was thawed: its handler ran beside the new one.
         """
-        harmless = {"recovered", "duplicate_runs"} | (
+        harmless = {"recovered", "duplicate_runs", "inversions"} | (
             {"overlapping"} if allow_overlapping else set()
         )
         found = [
@@ -85,6 +100,10 @@ def check(
     *,
     final_states: Mapping[str, str] | None = None,
     accepted_results: Iterable[str] = (),
+    histories: Mapping[str, Sequence[HistoryLine]] | None = None,
+    reads: Iterable[tuple[str, str]] = (),
+    findings: Iterable[Finding] = (),
+    prefetch: int = 0,
 ) -> Verdict:
     """Judge a history that has drained.
 
@@ -95,8 +114,12 @@ def check(
         final_states: Task id to state, ``PURGED`` included; ``None``: not read, so a task
             without a finished run is lost whatever became of it.
         accepted_results: A task id for every result that was recorded, one each time.
+        histories: Of every task, as recorded.
+        reads: Task ids and states in the order in which one reader saw them.
+        findings: Of `verify`, after the drain.
+        prefetch: How many tasks workers may have taken that have not started.
     """
-    told = _strongest_answers(submitted)
+    told = strongest_answers(submitted)
     entries = list(ledger)
     started = {entry.task_id for entry in entries if entry.event == "start"}
     finished = {entry.task_id for entry in entries if entry.event == "finish"}
@@ -119,57 +142,15 @@ def check(
             if states.get(task_id) not in TERMINAL | {"PURGED"}
         ),
         double_results=sorted(
-            task_id for task_id, times in Counter(accepted_results).items() if times > 1
+            {task_id for task_id, times in Counter(accepted_results).items() if times > 1}
+            | double_ends(histories or {})
         ),
-        early=_early(told, entries),
-        overlapping=_overlapping(entries),
-        duplicate_runs=_duplicate_runs(entries),
+        early=early(told, entries),
+        overlapping=overlapping(entries),
+        duplicate_runs=duplicate_runs(entries),
+        zombie_writes=zombie_writes(histories or {}),
+        illegal_transitions=illegal_reads(reads, histories or {}),
+        phantoms=phantoms(findings),
+        before_parents=too_early_children(told, entries),
+        inversions=inversions(told, entries, prefetch),
     )
-
-
-def _strongest_answers(submitted: Iterable[Submitted]) -> dict[str, Submitted]:
-    """An id may be repeated until an answer comes: ``ok`` beats ``unknown`` beats ``failed``."""
-    strength = {"failed": 0, "unknown": 1, "ok": 2}
-    told: dict[str, Submitted] = {}
-    for item in submitted:
-        known = told.get(item.task_id)
-        if known is None or strength[item.told] > strength[known.told]:
-            told[item.task_id] = item
-    return told
-
-
-def _early(told: Mapping[str, Submitted], entries: Iterable[Entry]) -> list[str]:
-    due = {task_id: item.due_ms for task_id, item in told.items() if item.due_ms is not None}
-    starts = (entry for entry in entries if entry.event == "start" and entry.task_id in due)
-    return sorted({start.task_id for start in starts if start.wall_ms < due[start.task_id]})
-
-
-def _duplicate_runs(entries: Iterable[Entry]) -> dict[str, int]:
-    starts = Counter(
-        (entry.task_id, entry.extra.get("attempt", 1))
-        for entry in entries
-        if entry.event == "start"
-    )
-    duplicates: Counter[str] = Counter()
-    for (task_id, _attempt), times in starts.items():
-        if times > 1:
-            duplicates[task_id] += times - 1
-    return dict(duplicates)
-
-
-def _overlapping(entries: Iterable[Entry]) -> list[str]:
-    open_runs: dict[tuple[str, int, int], int] = {}
-    runs: defaultdict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for entry in entries:
-        attempt = entry.extra.get("attempt", 1)
-        run = (entry.task_id, attempt, entry.pid)
-        if entry.event == "start":
-            open_runs[run] = entry.monotonic_ns
-        elif entry.event == "finish" and run in open_runs:
-            runs[entry.task_id, attempt].append((open_runs.pop(run), entry.monotonic_ns))
-    overlapping = set()
-    for (task_id, _attempt), spans in runs.items():
-        spans.sort()
-        if any(later[0] < earlier[1] for earlier, later in pairwise(spans)):
-            overlapping.add(task_id)
-    return sorted(overlapping)

@@ -39,12 +39,20 @@ class RedisServer:
     Args:
         kind: Which server: ``valkey``, ``redis7`` or ``redis8``.
         config: Configuration beyond (or instead of) ``BASELINE``.
+        environment: Variables beyond those of this process.
     """
 
-    def __init__(self, kind: Kind, *, config: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        config: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind: Kind = kind
         self.host = "127.0.0.1"
         self._config = {**BASELINE, **(config or {})}
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._reservations: list[PortReservation] = []
         self._directory: Path | None = None
@@ -122,6 +130,7 @@ class RedisServer:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.directory,
+                env={**os.environ, **self._environment} if self._environment else None,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

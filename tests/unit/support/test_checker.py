@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from shoal.broker.verify_report import Code, Finding
+from shoal.model.attempt import HistoryLine
 from tests.support.checker import Submitted, Verdict, check
 from tests.support.ledger import Entry
 
@@ -123,3 +125,104 @@ def test_planted_overlapping_runs_are_found() -> None:
     with pytest.raises(AssertionError, match="OVERLAPPING 1: a"):
         verdict.assert_sound(max_duplicate_runs=2)
     verdict.assert_sound(max_duplicate_runs=2, allow_overlapping=True)
+
+
+def line(kind: str, token: str, outcome: str) -> HistoryLine:
+    """One line of a history."""
+    return HistoryLine(kind, token, "w-0.aaaaaa", 1, 1, outcome, "")
+
+
+CLEAN = [
+    line("interrupted", "t1", "killed"),
+    line("run", "t2", "failed"),
+    line("run", "t3", "dead"),
+    line("requeued", "operation", ""),
+    line("run", "t4", "completed"),
+]
+
+
+def test_a_clean_history_of_many_attempts_holds() -> None:
+    """Interruptions, a retry, an end and a requeue are no fault."""
+    reads = [("a", state) for state in ("SCHEDULED", "RUNNING", "RUNNING", "DEAD", "COMPLETED")]
+    verdict = check([Submitted("a")], run("a", 1), histories={"a": CLEAN}, reads=reads)
+    assert findings(verdict) == {}
+
+
+def test_a_planted_result_of_a_zombie_is_found() -> None:
+    """A result under a token that had been taken back is reported."""
+    lines = [line("interrupted", "t1", "lost"), line("run", "t1", "completed")]
+    verdict = check([Submitted("a")], run("a", 1), histories={"a": lines})
+    assert findings(verdict) == {"zombie_writes": ["a"]}
+    with pytest.raises(AssertionError, match="ZOMBIE-WRITES 1: a"):
+        verdict.assert_sound()
+
+
+def test_a_planted_second_result_in_a_history_is_found() -> None:
+    """Two completed runs are a double result, and the second came after the end."""
+    lines = [line("run", "t1", "completed"), line("run", "t2", "completed")]
+    verdict = check([Submitted("a")], run("a", 1), histories={"a": lines})
+    assert findings(verdict) == {"double_results": ["a"], "illegal_transitions": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "states",
+    [("COMPLETED", "RUNNING"), ("COMPLETED", "DEAD"), ("PENDING", "FAILED", "COMPLETED", "FAILED")],
+)
+def test_a_planted_illegal_transition_is_found(states: tuple[str, ...]) -> None:
+    """No reader may see a state that does not follow from what it saw before."""
+    reads = [("b", "PENDING"), *(("a", state) for state in states), ("b", "COMPLETED")]
+    verdict = check([Submitted("a"), Submitted("b")], [*run("a", 1), *run("b", 1)], reads=reads)
+    assert findings(verdict) == {"illegal_transitions": ["a"]}
+    with pytest.raises(AssertionError, match="ILLEGAL-TRANSITIONS 1: a"):
+        verdict.assert_sound()
+
+
+def test_a_planted_run_after_an_end_is_found() -> None:
+    """What is DEAD runs again only when it was requeued."""
+    lines = [line("run", "t1", "dead"), line("run", "t2", "completed")]
+    verdict = check([Submitted("a")], run("a", 1), histories={"a": lines})
+    assert findings(verdict) == {"illegal_transitions": ["a"]}
+
+
+def test_a_planted_phantom_is_found() -> None:
+    """What stands in an index without a hash is a phantom; a counter that is off is not."""
+    verdict = check(
+        [Submitted("a")],
+        run("a", 1),
+        findings=[
+            Finding(Code.INDEX_WRONG, 0, "index:DEAD", "there is no such task", ("x",)),
+            Finding(Code.COUNTS_DIFFER, 0, "counts", "DEAD is 2", ("DEAD",)),
+        ],
+    )
+    assert findings(verdict) == {"phantoms": ["x"]}
+    with pytest.raises(AssertionError, match="PHANTOMS 1: x"):
+        verdict.assert_sound()
+
+
+def test_a_planted_early_child_is_found() -> None:
+    """A child that starts before its parent has finished is reported, one that waits is not."""
+    submitted = [
+        Submitted("a"),
+        Submitted("early", parents=("a",)),
+        Submitted("late", parents=("a",)),
+        Submitted("orphan", parents=("gone",)),
+    ]
+    ledger = [*run("a", 1), *run("early", 10), *run("late", 11), *run("orphan", 5)]
+    verdict = check(submitted, ledger)
+    assert findings(verdict) == {"before_parents": ["early", "orphan"]}
+    with pytest.raises(AssertionError, match="BEFORE-PARENTS 2: early, orphan"):
+        verdict.assert_sound()
+
+
+def test_a_planted_inversion_is_reported() -> None:
+    """LOW that starts while more HIGH wait than are taken in advance is reported, and allowed."""
+    submitted = [
+        Submitted("low", priority=0, accepted_ms=1),
+        Submitted("high", priority=2, accepted_ms=2),
+        Submitted("high too", priority=2, accepted_ms=2),
+    ]
+    ledger = [*run("low", 5), *run("high", 6), *run("high too", 7)]
+    assert findings(check(submitted, ledger, prefetch=2)) == {}
+    verdict = check(submitted, ledger, prefetch=1)
+    assert findings(verdict) == {"inversions": ["low"]}
+    verdict.assert_sound()
