@@ -39,7 +39,9 @@ for k = 1, total do
   local stream, entry, count = split_token(token)
   local key = P .. 'task:' .. id
   local h = call('HMGET', key, 'entry', 'state', 'log', 'logged')
-  local p = call('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1, me)[1]
+  local held = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1, me)
+  if held.err and not is_lost(stream) then return held end
+  local p = held[1]
   if h[1] ~= stream .. '/' .. entry or h[2] or not p or p[4] ~= tonumber(count) then
     na = na + 1; answer[na] = k
   else

@@ -22,7 +22,9 @@ for k = 1, n do
   streams[stream] = true
   local key = P .. 'task:' .. id
   local h = call('HMGET', key, 'entry', 'state', 'cancel', 'started')
-  local p = call('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1, me)[1]
+  local held = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, entry, entry, 1, me)
+  if held.err and not is_lost(stream) then return held end
+  local p = held[1]
   if h[1] == stream .. '/' .. entry and not h[2] and p and p[4] == tonumber(count) then
     local list = renewed[stream]
     if not list then list = {}; renewed[stream] = list end
@@ -57,7 +59,8 @@ if #queues > 0 then
 end
 for stream in pairs(streams) do
   local key = P .. 'stream:' .. stream
-  local pending = call('XPENDING', key, GROUP, 'IDLE', math.floor(lease / 3), '-', '+', 256, me)
+  local pending = redis.pcall('XPENDING', key, GROUP, 'IDLE', math.floor(lease / 3), '-', '+', 256, me)
+  if pending.err and not is_lost(stream) then return pending end
   for k = 1, #pending do
     local token = stream .. '/' .. pending[k][1] .. '/' .. pending[k][4]
     if not listed[token] then

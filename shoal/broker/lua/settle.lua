@@ -45,7 +45,11 @@ end
 local own = {}
 for stream, span in pairs(spans) do
   local held = {}
-  local pending = call('XPENDING', P .. 'stream:' .. stream, GROUP, span[1], span[2], span[3] * 2 + 16, me)
+  local pending = redis.pcall('XPENDING', P .. 'stream:' .. stream, GROUP, span[1], span[2], span[3] * 2 + 16, me)
+  if pending.err then
+    if not is_lost(stream) then return pending end
+    for k = 1, total do held[entry_of[k]] = false end
+  end
   for k = 1, #pending do held[pending[k][1]] = pending[k][4] end
   own[stream] = held
 end
