@@ -36,6 +36,7 @@ _COMMANDS = {
     "dlq": "shoal.cli.dlq:dlq",
     "schedules": "shoal.cli.schedules:schedules",
     "workers": "shoal.cli.workers:workers",
+    "autoscale": "shoal.cli.autoscale:autoscale",
     "keys": "shoal.cli.keys:keys",
     "token": "shoal.cli.token:token",
     "audit": "shoal.cli.audit_log:audit",
