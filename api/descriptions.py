@@ -115,7 +115,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
     "POST /api/v1/operations": Description(
         bodies.OperationBody, _OPERATION.answers, has_location=True, links=_OPERATION.links
     ),
-    "GET /api/v1/operations": _answers((200, documents.OperationList), query=(_limit(200, 50),)),
+    "GET /api/v1/operations": _answers((200, documents.OperationList), query=(_limit(50, 20),)),
     "GET /api/v1/operations/{id}": _answers((200, documents.OperationDocument)),
     "POST /api/v1/operations/{id}/stop": _answers((202, documents.OperationDocument)),
     "GET /api/v1/schedules": _answers((200, documents.ScheduleList)),

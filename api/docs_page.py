@@ -18,6 +18,7 @@ summary b { min-width: 60px; } summary span { opacity: .75; }
 details > div { padding: 4px 12px 12px; border-top: 1px solid var(--line); overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: 4px 12px 4px 0; vertical-align: top; }
 th { font-weight: 600; opacity: .75; } pre { background: var(--soft); padding: 8px; border-radius: 6px; margin: 4px 0; }
+[hidden] { display: none !important; }
 form { display: flex; gap: 8px; margin: 16px 0; flex-wrap: wrap; } input { flex: 1 1 240px; padding: 8px; font: inherit; }
 button { padding: 8px 16px; font: inherit; } a { color: var(--link); } [role=alert] { color: #c22; }
 """

@@ -47,8 +47,8 @@ class OperationRunner:
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(ShoalError):
                 store = OperationStore(self._gateway.connection.broker)
-                for tracked in await store.newest(200):
-                    if tracked.state == "running" and tracked.is_idle:
+                for tracked in await store.running():
+                    if tracked.is_idle:
                         self.start(tracked.record)
 
     async def aclose(self) -> None:

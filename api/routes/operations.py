@@ -72,7 +72,8 @@ async def open_operation(
 
 async def newest(request: web.Request) -> web.Response:
     """The newest of the last days."""
-    limit = whole(request.query, "limit", 50, 1, 200)
+    # A record may name 10,000 ids: no more of them at once.
+    limit = whole(request.query, "limit", 20, 1, 50)
     found = await _store(request).newest(limit)
     return respond(msgspec.json.encode({"operations": [one.to_json() for one in found]}))
 

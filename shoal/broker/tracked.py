@@ -133,15 +133,19 @@ class OperationStore:
 
     async def find(self, operation_id: str) -> Tracked | None:
         """One of them."""
-        found = await self._read(operation_id, 1)
+        found = await self._read(operation_id, 1, "")
         return found[0] if found else None
 
     async def newest(self, limit: int = 50) -> list[Tracked]:
         """The newest first."""
-        return await self._read("", limit)
+        return await self._read("", limit, "")
 
-    async def _read(self, operation_id: str, limit: int) -> list[Tracked]:
-        reply = await self._run("operation_read", operation_id, limit)
+    async def running(self) -> list[Tracked]:
+        """Those that are not over, of all that are remembered."""
+        return await self._read("", MAX_OPERATIONS, "running")
+
+    async def _read(self, operation_id: str, limit: int, state: str) -> list[Tracked]:
+        reply = await self._run("operation_read", operation_id, limit, state)
         now_ms = int(reply[0])
         fields = iter(reply[1:])
         return [

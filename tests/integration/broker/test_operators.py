@@ -105,6 +105,7 @@ async def test_an_operation_is_known_to_all(scene: Scene) -> None:
     assert await store.beat("op-1", "b") == "go"
     await store.end("op-1", "finished", Progress({"requeued": 9}, 4, 4))
     assert await store.open(operation()) == "known"
+    assert await store.running() == []
     (newest,) = await store.newest()
     assert (newest.state, newest.to_json()["progress"]) == ("finished", 1.0)
 
@@ -116,7 +117,7 @@ async def test_another_goes_on_after_a_silence(scene7: Scene) -> None:
     await store.beat("op-1", "a")
     client = scene7.client()
     client.hset("{t}:operation:op-1", "beat", scene7.now_ms() - 10_001)
-    (found,) = await store.newest()
+    (found,) = await store.running()
     assert found.is_idle
     assert await store.beat("op-1", "b") == "go"
     assert await store.beat("op-1", "a") == "taken"

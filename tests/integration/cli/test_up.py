@@ -189,6 +189,11 @@ def test_with_a_redis_of_its_own_no_server_is_started(
         child.wait_for_output("The API is up")
         made = sorted(file.name for file in (tmp_path / ".shoal").iterdir())
         assert made == ["api.key", "jwt.secret"]
+        assert (tmp_path / ".shoal" / "jwt.secret").stat().st_mode & 0o077 == 0
+        with shoal("token", "--role", "submitter", cwd=tmp_path) as asked:
+            assert asked.wait() == ExitStatus.OK
+            holder = Client(ports, asked.stdout.strip())
+        assert holder.get("/api/v1/session").json["role"] == "submitter"
         child.terminate()
         assert child.wait() == ExitStatus.OK
 
