@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from shoal import __version__
 from shoal.api.gateway import Gateway
 from shoal.broker.results import QueueDepth
-from shoal.clock import mono_s
+from shoal.clock import mono_s, wall_ms
+from shoal.model.priority import Priority
+from shoal.model.task import format_time, from_unix_ms
+from shoal.model.transitions import State
 
 T = TypeVar("T")
 
 #: Whoever asks within this time gets the same answer, in seconds: some of these addresses are open.
 FRESH_S = 0.5
+#: The same for what all open dashboards look at, each as often as it likes.
+SNAPSHOT_S = 0.9
 
 
 class Shared(Generic[T]):
@@ -83,15 +89,56 @@ class ClusterReader:
         self._gateway = gateway
         self.workers = Shared(self._read_workers)
         self.overview = Shared(self._read_overview)
+        #: What the dashboard shows first, as it goes over the wire but for who asks.
+        self.snapshot = Shared(self._read_snapshot, SNAPSHOT_S)
 
     async def aclose(self) -> None:
         """Wait for what is under way."""
         await self.workers.aclose()
         await self.overview.aclose()
+        await self.snapshot.aclose()
 
     async def _read_workers(self) -> int:
         """How many workers live; raises ``BrokerUnavailable`` when Redis is away."""
         return len(await self._gateway.connection.registry.live_names())
+
+    async def _read_snapshot(self) -> dict[str, Any]:
+        connection = self._gateway.connection
+        broker = connection.broker
+        workers, queues, counts, stats, oldest_s = await asyncio.gather(
+            connection.registry.live(),
+            broker.queues(),
+            broker.counts(),
+            broker.stats(),
+            broker.oldest(),
+        )
+        states = dict.fromkeys((state.value for state in State), 0)
+        for (state, _), number in counts.items():
+            states[state] += number
+        return {
+            "now": format_time(from_unix_ms(wall_ms())),
+            "version": __version__,
+            "namespace": broker.settings.namespace,
+            "partitions": broker.partitions,
+            "states": states,
+            "types": _by_type(counts),
+            "stats": stats,
+            "queues": [
+                {
+                    "queue": row.queue,
+                    "priority": Priority(row.priority).name,
+                    "depth": row.ready + row.isolated,
+                    "returned": row.returned,
+                    "isolated": row.isolated,
+                    "paused": row.paused,
+                    "submitted": stats.get(f"submitted/{row.queue}:{row.priority}", 0),
+                    "settled": stats.get(f"settled/{row.queue}:{row.priority}", 0),
+                    "oldest_age": oldest_s.get((row.queue, row.priority), 0.0),
+                }
+                for row in queues
+            ],
+            "workers": [record.to_json() for record in workers],
+        }
 
     async def _read_overview(self) -> Overview:
         connection = self._gateway.connection
@@ -110,3 +157,12 @@ class ClusterReader:
                 queue, priority = stream.split(":")[:2]
                 settled[queue, int(priority)] += value
         return Overview(workers, queues, tasks, dict(settled), oldest_s)
+
+
+def _by_type(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Numbers by state of each type; rows that sum up all types have none."""
+    found: dict[str, dict[str, int]] = {}
+    for (state, name), number in sorted(counts.items()):
+        if name:
+            found.setdefault(name, {})[state] = number
+    return found

@@ -10,6 +10,7 @@ from aiohttp import web
 from shoal.api.routes import (
     admin,
     config,
+    dashboard,
     dlq,
     docs,
     health,
@@ -17,6 +18,7 @@ from shoal.api.routes import (
     queues,
     schedules,
     session,
+    site,
     submit,
     tasks,
     workers,
@@ -111,8 +113,29 @@ DOCS = (
     Endpoint("GET", "/docs", docs.page, None),
 )
 
+_PAGES = "|".join(site.PAGES)
+_DASHBOARD = "/api/v1/dashboard"
+#: The dashboard: files that are open to everybody, and what its pages read with a key.
+DASHBOARD = (
+    Endpoint("GET", "/", site.page, None),
+    Endpoint("GET", f"/{{page:(?:{_PAGES})}}", site.page, None),
+    Endpoint("GET", f"/{{page:(?:{_PAGES})}}/{{item:[^/]+}}", site.page, None),
+    Endpoint("GET", "/assets/{name}", site.asset, None),
+    Endpoint("GET", f"{_DASHBOARD}/snapshot", dashboard.snapshot, Role.VIEWER, Scope.STATS),
+    Endpoint("GET", f"{_DASHBOARD}/dead", dashboard.dead, Role.VIEWER, Scope.DLQ),
+    Endpoint("GET", f"{_DASHBOARD}/schedules", dashboard.schedules, Role.VIEWER, Scope.SCHEDULES),
+    Endpoint(
+        "POST",
+        f"{_DASHBOARD}/tasks/{{id}}/requeue",
+        dashboard.requeue,
+        Role.OPERATOR,
+        Scope.TASKS,
+        action="task.retry",
+    ),
+)
+
 #: On API_PORT.
-PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *DOCS, *HEALTH)
+PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *DASHBOARD, *DOCS, *HEALTH)
 
 #: What only ADMIN_PORT has.
 OPERATORS = (

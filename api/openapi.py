@@ -35,7 +35,9 @@ _NAMED_SCHEMES: Schema = {
 
 
 def is_described(endpoint: Endpoint) -> bool:
-    """Whether it belongs to the API: pages and their parts do not."""
+    """Whether it belongs to the API: pages, their parts and what only they read do not."""
+    if endpoint.path.startswith("/api/v1/dashboard/"):
+        return False
     return endpoint.path.startswith(("/api/", "/admin/")) or endpoint.path in _OPEN
 
 

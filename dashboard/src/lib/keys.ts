@@ -1,0 +1,45 @@
+import { useEffect } from "react";
+
+/** One key, or two after another ("g t"); what it does, in words. */
+export type Bindings = Record<string, () => void>;
+
+const SECOND_MS = 900;
+let first = "";
+let firstAt = 0;
+
+function isWriting(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
+}
+
+/** Listen while mounted. Keys typed into fields and open dialogs are theirs. */
+export function useKeys(bindings: Bindings): void {
+  useEffect(() => {
+    function onKey(event: KeyboardEvent): void {
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && bindings["mod+k"]) {
+        event.preventDefault();
+        bindings["mod+k"]();
+        return;
+      }
+      if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
+      if (document.querySelector("dialog[open]")) return;
+      const two = event.timeStamp - firstAt < SECOND_MS ? `${first} ${event.key}` : "";
+      const run = bindings[two] ?? bindings[event.key];
+      if (!run) return;
+      event.preventDefault();
+      run();
+    }
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [bindings]);
+}
+
+window.addEventListener("keydown", (event) => {
+  // After the bindings have looked, since this listens while the event bubbles last of all.
+  queueMicrotask(() => {
+    first = event.key;
+    firstAt = event.timeStamp;
+  });
+});
