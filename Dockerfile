@@ -11,6 +11,11 @@
 # The version that the suite runs on.
 ARG PYTHON=3.11
 
+FROM node:22-slim AS dashboard
+WORKDIR /source/dashboard
+COPY dashboard .
+RUN npm ci --no-audit --no-fund && npm run build
+
 FROM python:${PYTHON}-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
@@ -20,6 +25,8 @@ COPY shoal shoal
 COPY supervisor supervisor
 COPY shard shard
 COPY api api
+COPY scripts/build_dashboard.py scripts/
+COPY --from=dashboard /source/api/static api/static
 RUN pip wheel --no-deps --wheel-dir /wheels .
 # Its own environment, so that the image that runs gets this one folder and no build tool.
 RUN python -m venv --without-pip /opt/shoal \

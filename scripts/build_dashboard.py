@@ -82,7 +82,9 @@ def build() -> None:
 
 def pack() -> None:
     """Lay a .gz beside each file that becomes smaller by it; the same input gives the same bytes."""
-    for path in (TARGET / "assets").iterdir():
+    for path in list((TARGET / "assets").iterdir()):
+        if path.suffix == ".gz" or path.with_name(path.name + ".gz").exists():
+            continue
         body = path.read_bytes()
         packed = gzip.compress(body, 9, mtime=0)
         if len(packed) < len(body) * 0.9:
@@ -92,6 +94,7 @@ def pack() -> None:
 def main() -> int:
     """Build if need be; 1 when it can't."""
     if is_built():
+        pack()
         return 0
     if "--if-node" in sys.argv[1:] and not has_node():
         print(

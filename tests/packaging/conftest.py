@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "api" / "static"
+
+
+def build_dashboard() -> None:
+    """Build it, if it is not."""
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "build_dashboard.py")], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +28,9 @@ def source_copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
         text=True,
     ).stdout
     names = [name for name in listed.split("\0") if name and (ROOT / name).exists()]
+    # What git ignores and the build would only make again.
+    build_dashboard()
+    names += [str(path.relative_to(ROOT)) for path in STATIC.rglob("*") if path.is_file()]
 
     def copy() -> Path:
         target = tmp_path_factory.mktemp("source")

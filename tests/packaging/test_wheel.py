@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import shoal
-from tests.packaging.conftest import ROOT, build
+from tests.packaging.conftest import ROOT, STATIC, build
 
 #: Folders of the repository, and where they stand in the package.
 FOLDERS = {
@@ -23,8 +23,12 @@ FOLDERS = {
 
 
 def tree_files() -> set[str]:
-    """Every module, Lua script and marker of the tree under its name in the package."""
-    found = set()
+    """Every module, Lua script and marker of the tree, and the dashboard, under its name in the package."""
+    found = {
+        f"shoal/api/static/{path.relative_to(STATIC)}"
+        for path in STATIC.rglob("*")
+        if path.is_file()
+    }
     for folder, place in FOLDERS.items():
         for path in (ROOT / folder).rglob("*"):
             inside = path.relative_to(ROOT / folder)
@@ -50,7 +54,7 @@ def test_the_wheel_installs_one_package(wheel: Path) -> None:
 
 
 def test_the_wheel_holds_the_tree(wheel: Path) -> None:
-    """Its modules, Lua scripts and typing marker are exactly those of the four folders."""
+    """Its modules, Lua scripts, typing marker and dashboard are exactly those of the four folders."""
     assert package_files(wheel) == tree_files()
 
 
@@ -106,4 +110,23 @@ def test_a_build_with_a_lost_link_fails_with_one_line(
     assert run.returncode != 0
     (line,) = [text for text in (run.stdout + run.stderr).splitlines() if "error: shoal/" in text]
     assert line.startswith("error: shoal/shard must link to ../NAME, and the link is lost")
+    assert not list(source.glob("dist/*.whl"))
+
+
+def test_without_a_dashboard_and_without_node_no_wheel_is_built(
+    source_copy: Callable[[], Path], tmp_path: Path
+) -> None:
+    """A wheel that would show an empty page is not made; the message says what to do."""
+    source = source_copy()
+    (source / "api" / "static" / "index.html").unlink()
+    (tmp_path / "python").symlink_to(sys.executable)
+    run = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", str(source)],
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "there is no Node 20.19 or newer" in run.stdout + run.stderr
     assert not list(source.glob("dist/*.whl"))
