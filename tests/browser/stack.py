@@ -52,10 +52,21 @@ def fill(client: Client) -> dict[str, str]:
     assert answer.status == 202, answer.body
     cancelled = client.submit("report.export", {"table": "wrong"}, delay="1h")
     assert client.request("DELETE", f"/api/v1/tasks/{cancelled}").status == 200
-    # Nobody has a handler for these: they wait.
-    unknown = [_task("legacy.import", {"page": n}, priority="LOW", queue="old") for n in range(12)]
-    client.batch(*unknown)
-    wanted = {"COMPLETED": 67, "FAILED": 4, "DEAD": 6, "RUNNING": 5, "SCHEDULED": 2, "CANCELLED": 1}
+    # Nobody takes these: they wait.
+    paused = client.request("POST", "/admin/queues/LOW/pause?queue=archive")
+    assert paused.status == 200, paused.body
+    client.batch(
+        *[_task("report.export", {"table": f"year{n}"}, queue="archive") for n in range(12)]
+    )
+    wanted = {
+        "COMPLETED": 67,
+        "FAILED": 4,
+        "DEAD": 6,
+        "RUNNING": 5,
+        "SCHEDULED": 2,
+        "CANCELLED": 1,
+        "PENDING": 12,
+    }
     wait_until(lambda: _at_least(client, wanted), "tasks have come to every state", START_S)
     return {state: _one(client, state) for state in wanted}
 

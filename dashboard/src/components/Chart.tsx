@@ -22,6 +22,11 @@ interface Props {
   height?: number;
 }
 
+function timeOf(seconds: number, zone: "local" | "UTC"): string {
+  const at = new Date(seconds * 1000).toISOString();
+  return clock(at, zone, seconds * 1000).slice(0, 8);
+}
+
 function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -83,7 +88,7 @@ function Plot({ title, times, lines, height }: Omit<Props, "unit"> & { height: n
         ...(zone === "UTC" ? { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") } : {}),
         scales: { y: { range: (_, __, most) => [0, Math.max(1, (most || 0) * 1.1)] } },
         axes: [
-          { ...axis, grid: { show: false }, space: 80 },
+          { ...axis, grid: { show: false }, space: 90, values: (_, marks) => marks.map((mark) => timeOf(mark, zone)) },
           { ...axis, size: 46, values: (_, marks) => marks.map((mark) => rate(mark)) },
         ],
         series: [
@@ -135,7 +140,7 @@ function Twin({ title, times, lines, height }: Omit<Props, "unit"> & { height: n
         <tbody>
           {rows.map(([time, at]) => (
             <tr key={time}>
-              <td>{clock(new Date(time * 1000).toISOString(), zone).slice(0, 8)}</td>
+              <td>{timeOf(time, zone)}</td>
               {lines.map((line) => (
                 <td key={line.label} className="num">
                   {line.values[at] == null ? "–" : rate(line.values[at])}

@@ -14,7 +14,7 @@ export function Confirm({ title, text, action, onClose, onConfirm }: Props) {
     <Dialog title={title} onClose={onClose}>
       <p>{text}</p>
       <div className="dialog-foot">
-        <button type="button" className="button" autoFocus onClick={onClose}>
+        <button type="button" className="button" data-first onClick={onClose}>
           Leave it
         </button>
         <button type="button" className="button danger-solid" onClick={onConfirm}>

@@ -16,6 +16,8 @@ export function Dialog({ title, onClose, children, kind = "modal", canClose = tr
   useEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
+    // React sets no autofocus attribute, and the browser would take the first button.
+    shown?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => shown?.close();
   }, []);
   return (

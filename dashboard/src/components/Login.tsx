@@ -41,6 +41,7 @@ export function LoginForm({ expired }: { expired: boolean }) {
         autoComplete="off"
         spellCheck={false}
         autoFocus
+        data-first
         required
         value={key}
         aria-invalid={wrong !== ""}

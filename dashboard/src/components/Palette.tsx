@@ -55,7 +55,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         aria-activedescendant={found.length ? `${list}-${chosen}` : undefined}
         aria-label="A page, a type, or a task's id"
         placeholder="A page, a type, or a task's id"
-        autoFocus
+        data-first
         value={text}
         onChange={(event) => {
           setText(event.target.value);

@@ -147,7 +147,7 @@ function Cells({ task, isSelected, onToggle }: { task: TaskRow; isSelected: bool
         {task.state === "RUNNING" && task.started_at ? (
           <Elapsed since={task.started_at} />
         ) : task.started_at && task.completed_at ? (
-          <span className="num">{duration((Date.parse(task.completed_at) - Date.parse(task.started_at)) / 1000)}</span>
+          <span className="num">{ran(task.started_at, task.completed_at)}</span>
         ) : (
           <span className="muted">–</span>
         )}
@@ -158,4 +158,10 @@ function Cells({ task, isSelected, onToggle }: { task: TaskRow; isSelected: bool
       </span>
     </>
   );
+}
+
+/** Times have whole milliseconds, so that what was quicker than one has none. */
+function ran(from: string, to: string): string {
+  const ms = Date.parse(to) - Date.parse(from);
+  return ms < 1 ? "< 1 ms" : duration(ms / 1000);
 }

@@ -45,6 +45,6 @@ test("paused queues, isolated tasks, starved ones and mixed versions are named",
     .join("\n");
   expect(texts).toMatch(/LOW has waited for 16 m/);
   expect(texts).toMatch(/Paused with tasks waiting: mail/);
-  expect(texts).toMatch(/1 tasks wait apart/);
+  expect(texts).toMatch(/1 task waits apart/);
   expect(texts).toMatch(/2 versions/);
 });

@@ -36,7 +36,7 @@ export function findings(snapshot: Snapshot, samples: readonly Sample[]): Findin
     found.push({ tone: "warn", text: `Paused with tasks waiting: ${paused.slice(0, 5).join(", ")}.`, path: "/queues" });
   const isolated = snapshot.queues.reduce((sum, row) => sum + row.isolated, 0);
   if (isolated)
-    found.push({ tone: "warn", text: `${whole(isolated)} tasks wait apart, suspected of killing their worker.`, path: "/queues" });
+    found.push({ tone: "warn", text: `${isolated === 1 ? "1 task waits" : `${whole(isolated)} tasks wait`} apart, suspected of killing its worker.`, path: "/queues" });
   const versions = [...new Set(snapshot.workers.map((worker) => worker.version))];
   if (versions.length > 1)
     found.push({ tone: "warn", text: `Workers of ${versions.length} versions run: ${versions.join(", ")}.`, path: "/workers" });

@@ -4,8 +4,20 @@ import { useEffect } from "react";
 export type Bindings = Record<string, () => void>;
 
 const SECOND_MS = 900;
-let first = "";
-let firstAt = 0;
+
+/** The key before the one that is being handled. */
+let before = { key: "", at: 0 };
+let current = before;
+
+window.addEventListener(
+  "keydown",
+  (event) => {
+    before = current;
+    current = { key: event.key, at: event.timeStamp };
+  },
+  // Before every binding looks.
+  { capture: true },
+);
 
 function isWriting(target: EventTarget | null): boolean {
   return (
@@ -25,7 +37,7 @@ export function useKeys(bindings: Bindings): void {
       }
       if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
       if (document.querySelector("dialog[open]")) return;
-      const two = event.timeStamp - firstAt < SECOND_MS ? `${first} ${event.key}` : "";
+      const two = event.timeStamp - before.at < SECOND_MS ? `${before.key} ${event.key}` : "";
       const run = bindings[two] ?? bindings[event.key];
       if (!run) return;
       event.preventDefault();
@@ -35,11 +47,3 @@ export function useKeys(bindings: Bindings): void {
     return () => window.removeEventListener("keydown", onKey);
   }, [bindings]);
 }
-
-window.addEventListener("keydown", (event) => {
-  // After the bindings have looked, since this listens while the event bubbles last of all.
-  queueMicrotask(() => {
-    first = event.key;
-    firstAt = event.timeStamp;
-  });
-});

@@ -23,7 +23,7 @@ export function Dead() {
       <div className="page-head">
         <h1>Dead letters</h1>
         <p className="muted">
-          {whole(total)} tasks in {groups.length} groups
+          {whole(total)} tasks in {groups.length} {groups.length === 1 ? "group" : "groups"}
           {counted < total && `, of the newest ${whole(counted)}`}
         </p>
         <span className="grow" />
