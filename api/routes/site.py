@@ -9,17 +9,16 @@ from aiohttp import web
 from shoal.api.problems import Problem
 from shoal.api.site import CONTENT_SECURITY_POLICY, site
 
-#: First parts of the addresses that the page itself understands.
+#: First parts of the addresses that the page itself understands; /metrics is for Prometheus.
 PAGES = (
     "overview",
     "tasks",
     "queues",
     "workers",
     "dead",
-    "workflows",
     "schedules",
     "submit",
-    "metrics",
+    "charts",
     "system",
 )
 _COMMON = {"X-Content-Type-Options": "nosniff", "Server": "shoal", "Referrer-Policy": "no-referrer"}

@@ -64,7 +64,7 @@ export function App() {
           <Route path="/dead" component={Dead} />
           <Route path="/schedules" component={Schedules} />
           <Route path="/submit" component={Submit} />
-          <Route path="/metrics" component={Metrics} />
+          <Route path="/charts" component={Metrics} />
           <Route path="/system" component={System} />
           <Route>
             <Empty title="There is no such page" />

@@ -20,7 +20,7 @@ PAGES = (
     "workers",
     "dead",
     "schedules",
-    "metrics",
+    "charts",
     "system",
     "submit",
 )

@@ -26,7 +26,7 @@ export const PLACES: readonly Place[] = [
   { path: "/workers", name: "Workers", key: "w", icon: Cpu },
   { path: "/dead", name: "Dead letters", key: "d", icon: Skull },
   { path: "/schedules", name: "Schedules", key: "s", icon: CalendarClock },
-  { path: "/metrics", name: "Metrics", key: "m", icon: ChartLine },
+  { path: "/charts", name: "Metrics", key: "m", icon: ChartLine },
   { path: "/system", name: "System", key: "y", icon: Server },
   { path: "/submit", name: "Submit", key: "n", icon: Send },
 ];
