@@ -11,11 +11,13 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import log_in, running_browser
 from tests.browser.stack import fill, running_stack
 from tests.support.api import Client
+from tests.support.dashboard import build_dashboard
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A whole Shoal."""
+    build_dashboard()
     folder: Path = tmp_path_factory.mktemp("stack")
     with running_stack(folder) as client:
         yield client

@@ -23,7 +23,7 @@ PAGES = {
     "System": "shoal_queue_depth",
     "Submit": "Payload, as JSON",
 }
-AXE = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def go(page: Page, name: str) -> None:
@@ -33,7 +33,7 @@ def go(page: Page, name: str) -> None:
 
 def faults(page: Page) -> list[str]:
     """What axe finds that is serious or worse, once what moves stands still."""
-    page.evaluate(AXE)
+    page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")["violations"]
     return [
         f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"

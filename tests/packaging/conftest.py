@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dashboard import STATIC, build_dashboard
+
 ROOT = Path(__file__).resolve().parents[2]
-STATIC = ROOT / "api" / "static"
-
-
-def build_dashboard() -> None:
-    """Build it, if it is not."""
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "build_dashboard.py")], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import shoal
-from tests.packaging.conftest import ROOT, STATIC, build
+from tests.packaging.conftest import ROOT, build
+from tests.support.dashboard import STATIC
 
 #: Folders of the repository, and where they stand in the package.
 FOLDERS = {

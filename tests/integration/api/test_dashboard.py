@@ -6,12 +6,17 @@ import re
 import pytest
 
 from tests.support.api import Api, Client
-from tests.support.processes import ROOT
+from tests.support.dashboard import STATIC, build_dashboard
 
-STATIC = ROOT / "api" / "static"
 #: The first load, by gzip.
 MAX_SCRIPT_BYTES = 200_000
 MAX_STYLE_BYTES = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built() -> None:
+    """It is served only where it is built."""
+    build_dashboard()
 
 
 def linked(page: bytes) -> list[str]:
