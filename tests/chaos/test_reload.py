@@ -45,10 +45,11 @@ def write(folder: Path, version: str) -> None:
 
 @contextlib.asynccontextmanager
 async def load(client: Shoal, submitted: list[str]) -> AsyncIterator[None]:
-    """Submit all the while."""
+    """Submit all the while; at the end every answer is known."""
+    is_over = asyncio.Event()
 
     async def submit() -> None:
-        while True:
+        while not is_over.is_set():
             handles = await client.submit_many("version", [None] * 10)
             submitted.extend(handle.id for handle in handles)
             await asyncio.sleep(0.05)
@@ -57,9 +58,8 @@ async def load(client: Shoal, submitted: list[str]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        is_over.set()
+        await task
 
 
 async def reload(host: Host, cwd: Path) -> tuple[int, str]:
