@@ -84,8 +84,9 @@ class HttpMetrics:
 class _OverviewCollector(Collector):
     """Gauges of the whole deployment; every API process gives the same."""
 
-    def __init__(self, overview: Overview | None) -> None:
+    def __init__(self, overview: Overview | None, warning_depth: float) -> None:
         self._overview = overview
+        self._warning_depth = warning_depth
 
     def collect(self) -> Iterator[Metric]:
         """All of them, or only that Redis is away."""
@@ -106,11 +107,19 @@ class _OverviewCollector(Collector):
             "How long the oldest task that waits to be claimed has waited; 0 when none waits.",
             labels=["queue", "priority"],
         )
+        nearly_full = GaugeMetricFamily(
+            "shoal_queue_nearly_full",
+            "1 when as many wait as SHOAL_QUEUE_WARNING says, by queue and priority.",
+            labels=["queue", "priority"],
+        )
         for row in seen.queues:
             labels = [row.queue, Priority(row.priority).name]
+            is_nearly_full = row.ready + row.isolated >= self._warning_depth
+            nearly_full.add_metric(labels, float(is_nearly_full))
             depth.add_metric(labels, row.ready + row.isolated)
             oldest.add_metric(labels, seen.oldest_s.get((row.queue, row.priority), 0.0))
         yield depth
+        yield nearly_full
         yield oldest
         tasks = GaugeMetricFamily("shoal_tasks", "Tasks, by state.", labels=["state"])
         for state, number in seen.tasks.items():
@@ -121,16 +130,19 @@ class _OverviewCollector(Collector):
         )
 
 
-def page(http: HttpMetrics, overview: Overview | None, *, with_own: bool) -> bytes:
+def page(
+    http: HttpMetrics, overview: Overview | None, *, with_own: bool, warning_depth: float
+) -> bytes:
     """The text for Prometheus.
 
     Args:
         http: Of this process.
         overview: Of the deployment; ``None`` = Redis is away.
+        warning_depth: From how many tasks on a queue counts as nearly full.
         with_own: Whether what the API processes counted is in it.
     """
     cluster = CollectorRegistry()
-    cluster.register(_OverviewCollector(overview))
+    cluster.register(_OverviewCollector(overview, warning_depth))
     text: bytes = generate_latest(cluster)
     if not with_own:
         return text

@@ -175,6 +175,7 @@ def _claiming(
         every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
         every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),
         every(parts.janitor.INTERVAL_S, parts.janitor.run_once, "pruning", rng),
+        every(parts.depth_watch.INTERVAL_S, parts.depth_watch.run_once, "reading depths", rng),
         parts.ticker.run(),
     ]
     if settings.worker.burst:

@@ -13,6 +13,7 @@ from shoal.shard.claimer import Claimer
 from shoal.shard.claims import Claims
 from shoal.shard.control import Why
 from shoal.shard.deferred import Deferred
+from shoal.shard.depth_watch import DepthWatch
 from shoal.shard.executor import Executor
 from shoal.shard.handlers import handler_table
 from shoal.shard.janitor import Janitor, own_retentions
@@ -175,6 +176,7 @@ class Parts:
         )
         self.recoverer = Recoverer(broker, name, self.slice)
         self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))
+        self.depth_watch = DepthWatch(broker, self.slice, settings.limit)
         self.ticker = Ticker(broker, app, self.slice, settings.retention.tombstone_s, rng)
 
     def pause(self, *, is_paused: bool) -> None:

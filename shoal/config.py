@@ -257,6 +257,10 @@ class LimitSettings:
         Whole(1, 10**12, "tasks"),
         "PENDING tasks in one queue and priority.",
     )
+    queue_warning: float = _setting(
+        "SHOAL_QUEUE_WARNING", 0.8, Number(0.01, 1, "share"),
+        "At what share of MAX_QUEUE_SIZE a worker warns that a queue fills up.",
+    )  # fmt: skip
     max_scheduled: int = _setting(
         "SHOAL_MAX_SCHEDULED", 1_000_000, Whole(1, 10**12, "tasks"),
         "Tasks that wait for their time or for other tasks.",
@@ -267,6 +271,11 @@ class LimitSettings:
     max_queues: int = _setting(
         "SHOAL_MAX_QUEUES", 100, Whole(1, 10_000, "queues"), "Different queues."
     )
+
+    @property
+    def warning_depth(self) -> float:
+        """From how many PENDING tasks on a queue and priority counts as nearly full."""
+        return max(1.0, self.max_queue_size * self.queue_warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ WITH_NEW_SHARDS = frozenset(
         "SHOAL_NICE",
         "SHOAL_PRIORITY_MODE",
         "SHOAL_QUEUES",
+        "SHOAL_QUEUE_WARNING",
         "SHOAL_TASK_RETENTION_COUNT",
         "SHOAL_THROTTLE_CPU",
         "SHOAL_THROTTLE_LATENCY",

@@ -53,5 +53,10 @@ async def prometheus(request: web.Request) -> web.Response:
     except ShoalError:
         overview = None
     state.http.in_progress.set(state.occupancy.requests)
-    text = metrics.page(state.http, overview, with_own=state.settings.metrics_enabled)
+    text = metrics.page(
+        state.http,
+        overview,
+        with_own=state.settings.metrics_enabled,
+        warning_depth=state.settings.limit.warning_depth,
+    )
     return respond(text, content_type=_PROMETHEUS)
