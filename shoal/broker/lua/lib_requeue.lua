@@ -25,10 +25,11 @@ local function requeue_task(id, operation)
   if state == 'FAILED' then call('ZREM', P .. 'scheduled', id) end
   if h[5] then call('ZREM', P .. 'fingerprint:' .. h[5], id) end
   if h[6] then call('SET', P .. 'unique:' .. h[6], id) end
+  -- Also when its dependents have been told and `ends` is gone: what is known of its end is true no more.
+  call('DEL', P .. 'ended:' .. id)
   if h[7] then
     -- It has not ended any more, and dependents that have not been told wait on.
     call('ZREM', P .. 'expiring', id)
-    call('DEL', P .. 'ended:' .. id)
     if h[8] then call('ZREM', P .. 'outbox', 'finished ' .. state .. ' ' .. h[8] .. ' ' .. id) end
   end
   move(typ, state, 'PENDING', 1)
