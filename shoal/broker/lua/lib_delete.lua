@@ -18,7 +18,7 @@ local function delete_task(id, youngest)
   if not typ then return 'not_found', '' end
   if state ~= 'COMPLETED' and state ~= 'CANCELLED' and state ~= 'DEAD' then return 'active', state or 'PENDING' end
   if ended_at(h[3], h[4]) > youngest then return 'recent', state end
-  if state ~= 'COMPLETED' then index_remove(state, typ, id) end
+  if state == 'COMPLETED' then bump(stats, 'deleted', 1) else index_remove(state, typ, id) end
   if h[5] then call('ZREM', P .. 'fingerprint:' .. h[5], id) end
   call('ZREM', P .. 'expiring', id)
   call('UNLINK', key)

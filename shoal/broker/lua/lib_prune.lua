@@ -6,6 +6,15 @@ local function after(entry)
   return ms .. '-' .. format('%d', seq + 1)
 end
 
+-- An id that was deleted by hand and submitted again stands in a journal though it is not COMPLETED: it must stay.
+-- Only where something was ever deleted are states looked at.
+local function spare_others(keys, n)
+  if not call('HGET', P .. 'stats', 'deleted') then return end
+  for k = 1, n do
+    if call('HGET', keys[k], 'state') ~= 'COMPLETED' then keys[k] = P .. 'task:' end
+  end
+end
+
 -- Removes whole entries that ended before `until_ms` until `budget` ids are gone or `excess` is met. Each type's counter
 -- loses what UNLINK says; the types are told apart only when some hash was gone already.
 -- Returns the ids taken, and whether more may stand.
@@ -34,6 +43,7 @@ local function prune_done(budget, excess, until_ms)
     end
   end
   if not last then return 0, more end
+  spare_others(keys, nk)
   local whole = call('EXISTS', unpack(keys)) == nk
   if whole then call('UNLINK', unpack(keys)) end
   local from = 1
@@ -74,6 +84,7 @@ local function prune_type_done(typ, budget, until_ms)
     last = entry[1]
     local keys, ids = {}, entry[2][2]
     for at = 1, #ids, 36 do keys[#keys + 1] = P .. 'task:' .. sub(ids, at, at + 35) end
+    spare_others(keys, #keys)
     gone = gone + call('UNLINK', unpack(keys))
     looked = looked + #keys
   end
