@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from shoal import Shoal
 from shoal.broker.broker import Broker
@@ -27,6 +27,8 @@ class Proof:
     histories: dict[str, list[HistoryLine]]
     #: Runs beyond the first, by task; each is explained by an interruption in its history.
     duplicate_runs: dict[str, int]
+    #: Accepted, never finished by a handler, and gone with what a server lost (``forgetful`` only).
+    lost: frozenset[str] = frozenset()
 
     def interruptions(self, task_id: str) -> list[str]:
         """Why a task was handed back, each time."""
@@ -64,6 +66,7 @@ async def prove(
     unrecorded: Collection[str] = (),
     max_duplicate_runs: int = 0,
     allow_overlapping: bool = False,
+    forgetful: bool = False,
     timeout_s: float = 60.0,
 ) -> Proof:
     """Let everything drain, and fail unless nothing was lost, doubled, invented, early or untidy.
@@ -79,12 +82,20 @@ async def prove(
         unrecorded: Accepted tasks whose handler writes no ledger.
         max_duplicate_runs: How many runs beyond the first the faults may have caused.
         allow_overlapping: A frozen worker was thawed, so its handlers ran beside others.
+        forgetful: The server came back without its last writes: tasks may be gone with them, and runs
+            that only those writes knew of are repeated. Everything else holds as always.
         timeout_s: For the drain.
     """
     broker = await client.broker()
     await drained(broker, timeout_s)
     known = {item.task_id for item in submitted}
     tasks = await _read(broker, [*known, *unrecorded])
+    lost: frozenset[str] = frozenset()
+    if forgetful:
+        lost = _lost(submitted, tasks, ledger)
+        submitted = [
+            item if item.task_id in tasks else replace(item, told="unknown") for item in submitted
+        ]
     histories = {
         task_id: parse_history(task.fields.get("history", b"")) for task_id, task in tasks.items()
     }
@@ -101,7 +112,9 @@ async def prove(
         accepted_results=results.elements(),
         histories=histories,
     )
-    verdict.assert_sound(max_duplicate_runs=max_duplicate_runs, allow_overlapping=allow_overlapping)
+    verdict.assert_sound(
+        max_duplicate_runs=max_duplicate_runs, allow_overlapping=allow_overlapping or forgetful
+    )
     not_completed = [
         f"{task.state} {task.fields.get('reason')!r} {task.fields.get('error')!r} {histories[i]}"
         for i, task in tasks.items()
@@ -113,12 +126,17 @@ async def prove(
     assert set(results.values()) <= {1}
     for task_id, runs in verdict.duplicate_runs.items():
         explained = sum(line.kind == "interrupted" for line in histories[task_id])
-        assert runs <= explained, (task_id, histories[task_id])
+        assert forgetful or runs <= explained, (task_id, histories[task_id])
     counts = await broker.counts_by_state()
     assert counts["COMPLETED"] == len(tasks)
     report = await verify(broker)
     assert report.ok, report.lines()
-    return Proof(tasks, histories, verdict.duplicate_runs)
+    return Proof(tasks, histories, verdict.duplicate_runs, lost)
+
+
+def _lost(submitted: Iterable[Submitted], tasks: Container[str], ledger: Ledger) -> frozenset[str]:
+    accepted = {item.task_id for item in submitted if item.told == "ok"}
+    return frozenset(i for i in accepted - ledger.task_ids("finish") if i not in tasks)
 
 
 async def _read(broker: Broker, ids: Sequence[str]) -> dict[str, Inspected]:

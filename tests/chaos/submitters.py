@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from shoal import Shoal
 from shoal.clock import wall_ms
-from shoal.errors import BrokerUnavailable
+from shoal.errors import BrokerUnavailable, PartitionPaused
 from shoal.model.identity import TaskIds
 from shoal.model.task import from_unix_ms
 from tests.chaos.host import PARTITIONS
@@ -34,7 +34,13 @@ class Submissions:
 
 @contextlib.asynccontextmanager
 async def submitting(
-    client: Shoal, type: str, payload: float, *, clients: int = 16, pause_s: float = 0.02
+    client: Shoal,
+    type: str,
+    payload: float,
+    *,
+    clients: int = 16,
+    pause_s: float = 0.02,
+    partitions: int = PARTITIONS,
 ) -> AsyncIterator[Submissions]:
     """Submit tasks of one type in the background, each with an id that repeats keep.
 
@@ -46,6 +52,7 @@ async def submitting(
         payload: Of each task.
         clients: How many submit at once.
         pause_s: What each waits between two tasks.
+        partitions: Over which the ids are spread.
     """
     ids = TaskIds(wall_ms, random.Random())
     submissions = Submissions()
@@ -53,7 +60,7 @@ async def submitting(
 
     async def submit(number: int) -> None:
         while not ending.is_set():
-            task_id = ids.new(random.randrange(PARTITIONS))
+            task_id = ids.new(random.randrange(partitions))
             # One client's tasks are scheduled; a repeat keeps the time like the id.
             due_ms = wall_ms() + 400 if number == 0 else None
             while not await _try(  # noqa: ASYNC110 - what ends it is an answer of Redis
@@ -89,6 +96,9 @@ async def _try(
         )
         submissions.unknown += error.outcome_unknown
         submissions.failed += not error.outcome_unknown
+    except PartitionPaused:
+        told = Submitted(task_id, "failed", due_ms)
+        submissions.failed += 1
     else:
         told = Submitted(task_id, "ok", due_ms)
     submissions.told.append(told)

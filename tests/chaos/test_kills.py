@@ -14,6 +14,7 @@ from shoal.broker.broker import Broker
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.kill import Recovery, claimed_by, describe, kill_and_recover, percentile_95
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail, hurry
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -99,6 +100,13 @@ async def test_thirty_kills_under_a_backlog_of_100000(redis7: RedisServer, tmp_p
                 max_duplicate_runs=KILLS * 3 * CONCURRENCY,
                 timeout_s=120,
             )
+    record(
+        "a shard killed, 100,000 waiting",
+        "redis7",
+        tasks=len(proof.tasks),
+        again=sum(proof.duplicate_runs.values()),
+        recovery_s=times,
+    )
     proof.assert_uncharged(lost, {"killed"})
     for task_id, times_lost in lost.items():
         assert len(proof.interruptions(task_id)) >= times_lost

@@ -14,6 +14,7 @@ import pytest
 from shoal import Shoal
 from tests.chaos.host import LEASE_S, PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.submitters import submitting
 from tests.chaos.tail import LedgerTail, hurry
 from tests.support.builders import settings_for
@@ -23,8 +24,8 @@ from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until_async
 
-#: More than three leases.
-AWAY_S = 10.0
+#: Four leases, as a minute is to the default lease.
+AWAY_S = 4 * LEASE_S
 WORK_S = 0.1
 #: Handlers that begin before the outage and end after it.
 LONG_S = AWAY_S + 3.0
@@ -42,7 +43,7 @@ class Outage:
 
 
 @asynccontextmanager
-async def _outlived(server: RedisServer, ledger: Ledger) -> AsyncIterator[Outage]:
+async def _outlived(server: RedisServer, ledger: Ledger, fault: str) -> AsyncIterator[Outage]:
     """A host under load, with clients that go on; the block takes Redis away and brings it back."""
     tail = LedgerTail(ledger)
     async with Shoal(settings_for(server.url, partitions=PARTITIONS)) as client:
@@ -77,19 +78,28 @@ async def _outlived(server: RedisServer, ledger: Ledger) -> AsyncIterator[Outage
             )
             hurry(ledger)
             others = map(Submitted, long + threads + backlog)
-            await prove(client, [*submissions.told, *others], ledger)
+            proof = await prove(client, [*submissions.told, *others], ledger)
+            record(
+                fault,
+                server.kind,
+                tasks=len(proof.tasks),
+                again=sum(proof.duplicate_runs.values()),
+                recovery_s=[max(resumed_ns) / 1e9],
+            )
             assert (host.process.pid, host.incarnations()) == before
             assert max(resumed_ns) < RESUMES_S * 1e9
             assert submissions.unknown + submissions.failed > 0
 
 
 @pytest.mark.slow
-async def test_redis_killed_and_away_for_ten_seconds(tmp_path: Path) -> None:
-    """Kill -9, gone for 10 s, back from its AOF: all resumes in 2 s, nothing is lost, nothing runs twice."""
+async def test_redis_killed_and_away_for_four_leases(tmp_path: Path) -> None:
+    """Kill -9, gone for four leases, back from AOF: all resumes in 2 s, nothing is lost, nothing runs twice."""
     # With everysec Redis may answer before it writes while a sync is under way; this test is
     # about what it wrote.
     with RedisServer("redis7", config={"appendfsync": "always"}) as server:
-        async with _outlived(server, Ledger(tmp_path / "ledger")) as outage:
+        async with _outlived(
+            server, Ledger(tmp_path / "ledger"), "killed, away for four leases"
+        ) as outage:
             server.kill()
             await asyncio.sleep(AWAY_S)  # the outage itself
             await asyncio.to_thread(server.start)
@@ -97,10 +107,9 @@ async def test_redis_killed_and_away_for_ten_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_redis_frozen_for_three_leases(valkey: RedisServer, tmp_path: Path) -> None:
-    """SIGSTOP for more than three leases: the same, and every connection stays open meanwhile."""
-    async with _outlived(valkey, Ledger(tmp_path / "ledger")) as outage:
-        assert AWAY_S > 3 * LEASE_S
+async def test_redis_frozen_for_four_leases(valkey: RedisServer, tmp_path: Path) -> None:
+    """SIGSTOP for four leases: the same, and every connection stays open meanwhile."""
+    async with _outlived(valkey, Ledger(tmp_path / "ledger"), "frozen for four leases") as outage:
         valkey.stop_process()
         await asyncio.sleep(AWAY_S)  # the outage itself
         valkey.continue_process()
@@ -131,6 +140,12 @@ async def test_replies_later_than_the_deadline(redis7: RedisServer, tmp_path: Pa
                 healed_ns = time.monotonic_ns()
                 await wait_until_async(lambda: len(tail.starts_since(healed_ns)) > 50, "it goes on")
             hurry(ledger)
-            await prove(direct, submissions.told, ledger)
+            proof = await prove(direct, submissions.told, ledger)
+            record(
+                "replies later than the deadline",
+                "redis7",
+                tasks=len(proof.tasks),
+                again=sum(proof.duplicate_runs.values()),
+            )
             assert submissions.unknown > 0
             assert host.incarnations() == before

@@ -10,6 +10,7 @@ from shoal import Shoal
 from shoal.errors import ExitStatus
 from tests.chaos.host import LEASE_S, PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail, hurry
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -117,6 +118,13 @@ async def test_kill_of_a_supervisor(redis7: RedisServer, tmp_path: Path) -> None
                 proof = await prove(
                     client, list(map(Submitted, tasks)), ledger, max_duplicate_runs=len(tasks)
                 )
+        record(
+            "a supervisor killed",
+            "redis7",
+            tasks=len(tasks),
+            again=sum(proof.duplicate_runs.values()),
+            recovery_s=[waits[-1]],
+        )
         assert waits[-1] < LEASE_S + 2
         proof.assert_uncharged(tasks, {"drained", "lost"})
         assert set(Counter(entry.task_id for entry in ledger.read("start")).values()) == {2}

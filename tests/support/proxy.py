@@ -115,6 +115,15 @@ class Proxy:
         """Accept connections again, after ``down``."""
         self._await(self._listen())
 
+    def retarget(self, port: int) -> None:
+        """Pass everything to another server of the same host from now on; open connections are reset."""
+
+        def retarget() -> None:
+            self._target = (self._target[0], port)
+            self._reset_all()
+
+        self._call(retarget)
+
     def heal(self) -> None:
         """End every fault: pass what was held, reset what lost bytes, listen."""
 
@@ -227,7 +236,8 @@ class _Connection:
                     {*unfinished, resetting}, return_when=asyncio.FIRST_COMPLETED
                 )
                 unfinished.difference_update(done)
-                if any(task.result() for task in done if task is not resetting):
+                ended = [task for task in done if task is not resetting and not task.cancelled()]
+                if any(task.result() for task in ended):
                     self._reset.set()
         finally:
             for task in (*carrying, resetting):

@@ -135,9 +135,15 @@ class RedisServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Like SIGXFSZ ignored: a write beyond RLIMIT_FSIZE then fails, as on a full disk.
+                restore_signals=False,
             )
         wait_until(self._answers, f"the {self.kind} server answers PING", START_TIMEOUT_S)
         return self
+
+    def configure(self, **config: str) -> None:
+        """Start with these from the next start on; ``_`` stands for ``-`` in their names."""
+        self._config |= {name.replace("_", "-"): value for name, value in config.items()}
 
     def kill(self) -> None:
         """Kill -9 and reap. Nothing is flushed; the kernel keeps what was written."""
