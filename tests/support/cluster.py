@@ -45,6 +45,8 @@ class ClusterNodeServer(RedisServer):
             "cluster-enabled": "yes",
             "cluster-port": str(self.bus_port),
             "cluster-node-timeout": str(self._node_timeout_ms),
+            # Replicas get their copy at once, not when others may have asked for one too.
+            "repl-diskless-sync-delay": "0",
             # A replica is promoted however long its master's silence was.
             "cluster-replica-validity-factor": "0",
             # A dead master takes only its own slots away, as in production.
