@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from shoal.broker.address import Address
@@ -31,6 +32,13 @@ class Node:
         self._keeper: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._last_error: BrokerUnavailable | None = None
+        #: Called each time that connecting has failed.
+        self.on_away: Callable[[], None] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can be sent now."""
+        return self._connection is not None and self._connection.is_open
 
     def call(self, *arguments: Argument) -> asyncio.Future[Any]:
         """Send now.
@@ -80,6 +88,8 @@ class Node:
                 if not said and time.monotonic() >= speak_s:
                     log.warning("Redis is away: %s", error)
                     said = True
+                if self.on_away is not None:
+                    self.on_away()
                 await asyncio.sleep(backoff.next_s())
                 continue
             if said:

@@ -88,6 +88,8 @@ class SyncBroker:
         self._seed, self._cluster = parse_url(settings.redis)
         self._links: dict[str, _Link] = {}
         self._slots: list[tuple[int, int, Address]] = []
+        #: Whether the slots' masters are to be asked for before the next call.
+        self._is_stale = True
         self._partitions = partitions
         self._keys: list[PartitionKeys] = []
         self._calls: Calls | None = None
@@ -216,7 +218,7 @@ class SyncBroker:
         """Send calls, one round trip a server; repairs and repeats what can be. An error stands in its place.
 
         Raises:
-            BrokerUnavailable: A server did not answer; then no outcome is known.
+            BrokerUnavailable: No server answered; then no outcome is known.
         """
         calls = list(calls)
         replies = self._send(calls)
@@ -228,6 +230,9 @@ class SyncBroker:
                 replies[k] = reply
         out: list[T | ShoalError] = []
         for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, BrokerUnavailable):
+                out.append(reply)
+                continue
             text = _refusal(reply)
             out.append(call.decode(reply) if text is None else error_for(text, call.partition))
         return out
@@ -248,11 +253,22 @@ class SyncBroker:
         return self._calls
 
     def _send(self, calls: Sequence[Call[T]]) -> list[Any]:
-        by_link: dict[int, tuple[_Link, list[int]]] = {}
-        for k, call in enumerate(calls):
-            link = self._link(self._address(self._keys[call.partition].slot))
-            by_link.setdefault(id(link), (link, []))[1].append(k)
+        """Replies in order; where a server is away its error, for a master's death is not that of the others."""
         replies: list[Any] = [None] * len(calls)
+        by_link: dict[int, tuple[_Link, list[int]]] = {}
+        away: dict[Address, BrokerUnavailable] = {}
+        if self._cluster and self._is_stale:
+            self._read_slots()
+        for k, call in enumerate(calls):
+            address = self._address(self._keys[call.partition].slot)
+            try:
+                if address in away:
+                    raise away[address]
+                link = self._link(address)
+            except BrokerUnavailable as error:
+                replies[k] = away[address] = error
+                continue
+            by_link.setdefault(id(link), (link, []))[1].append(k)
         for link, places in by_link.values():
             commands = [
                 (
@@ -264,8 +280,15 @@ class SyncBroker:
                 )
                 for k in places
             ]
-            for k, reply in zip(places, self._batch(link, commands), strict=True):
+            try:
+                answers = self._batch(link, commands)
+            except BrokerUnavailable as error:
+                answers = [error] * len(places)
+            for k, reply in zip(places, answers, strict=True):
                 replies[k] = reply
+        errors = [reply for reply in replies if isinstance(reply, BrokerUnavailable)]
+        if errors and len(errors) == len(replies):
+            raise errors[0]
         return replies
 
     def _repaired(self, call: Call[Any], reply: Any) -> bool:
@@ -276,7 +299,7 @@ class SyncBroker:
         if "MOVED" in text:
             # Only a cluster says so, whatever its URL was.
             self._cluster = True
-            self._slots = []
+            self._is_stale = True
             return True
         if "NOSCRIPT" in text:
             link = self._link(self._address(self._keys[call.partition].slot))
@@ -289,28 +312,55 @@ class SyncBroker:
             return link.batch(commands)
         except BrokerUnavailable:
             # What was sent on this link may still be answered: it can't be used again.
-            self.close()
-            self._slots = []
+            link.close()
+            self._links = {name: other for name, other in self._links.items() if other is not link}
+            self._is_stale = True
             raise
 
     def _link(self, address: Address) -> _Link:
         link = self._links.get(str(address))
         if link is None:
-            link = self._links[str(address)] = _Link(address, self._settings.redis.timeout_s)
+            try:
+                link = _Link(address, self._settings.redis.timeout_s)
+            except BrokerUnavailable:
+                self._is_stale = True
+                raise
+            self._links[str(address)] = link
         return link
 
     def _address(self, slot: int) -> Address:
         if not self._cluster:
             return self._seed
         if not self._slots:
-            (reply,) = self._batch(self._link(self._seed), [("CLUSTER", "SLOTS")])
-            if isinstance(reply, hiredis.ReplyError):
-                raise BrokerUnavailable(f"{self._seed} is no node of a cluster: {reply}")
-            self._slots = parse_slots(reply, self._seed)
+            self._read_slots()
         for first, last, address in self._slots:
             if first <= slot <= last:
                 return address
         raise BrokerUnavailable(f"no master of the cluster has slot {slot}")
+
+    def _read_slots(self) -> None:
+        """Ask any node that is known for the slots' masters; those that are connected first.
+
+        Raises:
+            BrokerUnavailable: None answers.
+        """
+        known = {str(address): address for _, _, address in self._slots}
+        known.setdefault(str(self._seed), self._seed)
+        error = BrokerUnavailable("no node of the cluster answers")
+        for name in sorted(known, key=lambda name: name not in self._links):
+            address = known[name]
+            try:
+                (reply,) = self._batch(self._link(address), [("CLUSTER", "SLOTS")])
+            except BrokerUnavailable as caught:
+                error = caught
+                continue
+            if isinstance(reply, hiredis.ReplyError):
+                error = BrokerUnavailable(f"{address} is no node of a cluster: {reply}")
+                continue
+            self._slots = parse_slots(reply, address)
+            self._is_stale = False
+            return
+        raise error
 
 
 def _joined(before: Renewed | None, reply: Renewed) -> Renewed:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import hiredis
@@ -36,6 +38,7 @@ class Topology:
         self._nodes: dict[tuple[str, int, str | None], Node] = {}
         self._by_slot: list[Node | None] = []
         self._refreshing = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
         self.version = 0
         #: Set whenever the masters have changed; whoever waits for it clears its own.
         self.watchers: set[asyncio.Event] = set()
@@ -93,7 +96,9 @@ class Topology:
             if not self.cluster or (seen is not None and seen != self.version):
                 return
             error = BrokerUnavailable("no node of the cluster answers")
-            for node in [*self.nodes(), self._node(self._seed)]:
+            # One that is away is asked last: waiting for it holds up the calls that wait for this.
+            known = [*self.nodes(), self._node(self._seed)]
+            for node in sorted(known, key=lambda node: not node.is_open):
                 try:
                     await node.connected()
                     reply = await node.call("CLUSTER", "SLOTS")
@@ -108,9 +113,10 @@ class Topology:
                     master = self._node(address)
                     master.start()
                     by_slot[first : last + 1] = [master] * (last + 1 - first)
+                has_changed = by_slot != self._by_slot
                 self._by_slot = by_slot
                 self.version += 1
-                for watcher in self.watchers:
+                for watcher in self.watchers if has_changed else ():
                     watcher.set()
                 await self._wait_for(self.nodes())
                 return
@@ -125,8 +131,22 @@ class Topology:
         node = self._nodes.get(key)
         if node is None:
             node = self._nodes[key] = Node(address, self._timeout_s)
+            node.on_away = partial(self._look_for_successor, node)
         return node
+
+    def _look_for_successor(self, node: Node) -> None:
+        """A master is away, and says no MOVED: ask the others whether a replica has its slots now."""
+        is_looking = self._looking is not None and not self._looking.done()
+        if self.cluster and not is_looking and node in self._by_slot:
+            self._looking = asyncio.get_running_loop().create_task(self._look(self.version))
+
+    async def _look(self, version: int) -> None:
+        with suppress(BrokerUnavailable):  # it will be asked again
+            await self.refresh(seen=version)
 
     async def aclose(self) -> None:
         """Close every connection."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await asyncio.gather(*(node.aclose() for node in self._nodes.values()))

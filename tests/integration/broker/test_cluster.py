@@ -2,6 +2,7 @@
 
 import pytest
 
+from shoal.broker.broker import Broker
 from shoal.broker.sync_broker import SyncBroker
 from shoal.broker.verify import verify
 from shoal.broker.wakeups import Wakeups
@@ -81,6 +82,47 @@ async def test_blocking_twin(cluster: RedisCluster3, cluster_scene: Scene) -> No
         sync.close()
 
 
+async def test_blocking_twin_while_a_master_is_away(
+    cluster: RedisCluster3, cluster_scene: Scene
+) -> None:
+    """The leases at the other masters are renewed all the same, also when it is the one that was named."""
+    tokens = {}
+    for n in range(PARTITIONS):
+        claims = await cluster_scene.running(f"{n} a", partition=n)
+        tokens[n] = [(claim.id, claim.token) for claim in claims.values()]
+    its = {
+        n
+        for n in range(PARTITIONS)
+        if cluster_scene.broker.node_of_partition(n).address.port == cluster.nodes[0].port
+    }
+    url = cluster.url.replace("redis://", "redis+cluster://")
+    sync = SyncBroker(cluster_scene.broker.settings.replace(redis__url=url))
+    try:
+        assert sync.renew(tokens, ME).keys() == tokens.keys()
+        with cluster.nodes[0].client() as client:
+            client.config_set("appendfsync", "always")
+        cluster.kill(0)
+        for _ in range(3):
+            assert sync.renew(tokens, ME).keys() == tokens.keys() - its
+        cluster.restart(0)
+        renewed = sync.renew(tokens, ME)
+        assert renewed.keys() == tokens.keys()
+        assert [row.lost for row in renewed.values()] == [[]] * PARTITIONS
+    finally:
+        sync.close()
+    await _all_there(cluster_scene.broker)
+
+
+async def _all_there(broker: Broker) -> None:
+    async def all_there() -> bool:
+        try:
+            return len(await broker.depths()) == PARTITIONS
+        except BrokerUnavailable:
+            return False
+
+    await wait_until_async(all_there, "every partition answers")
+
+
 async def test_wake_ups_of_all_masters(cluster_scene: Scene) -> None:
     """One subscriber hears of every partition, whichever master has it."""
     scene = cluster_scene
@@ -125,13 +167,7 @@ async def test_one_master_away(cluster: RedisCluster3, cluster_scene: Scene) -> 
             assert len((await scene.claim(partition=n, number=1)).claims) == 2
     cluster.restart(index)
 
-    async def all_there() -> bool:
-        try:
-            return len(await broker.depths()) == PARTITIONS
-        except BrokerUnavailable:
-            return False
-
-    await wait_until_async(all_there, "every partition answers")
+    await _all_there(broker)
     for n in theirs:
         assert len((await scene.claim(partition=n, number=1)).claims) == 2
 
