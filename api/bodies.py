@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +11,8 @@ from msgspec import Raw, Struct
 
 from shoal.api.limits import read_json
 from shoal.api.problems import Problem
-from shoal.model.duration import parse_duration
+from shoal.clock import wall_ms
+from shoal.model.moment import parse_moment
 from shoal.model.selection import BulkVerb, Selection
 from shoal.model.transitions import State
 
@@ -146,16 +145,7 @@ def _state(word: str) -> State:
 
 def _time_ms(path: str, text: str | None) -> int | None:
     """Unix ms of an ISO time, or of so long ago."""
-    if text is None:
-        return None
     try:
-        return round((time.time() - parse_duration(text)) * 1000)
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise invalid(path, "must be 2h (ago), or ISO 8601 with a zone: 2030-01-31T12:00:00Z")
-    return round(at.timestamp() * 1000)
+        return None if text is None else parse_moment(text, wall_ms())
+    except ValueError as error:
+        raise invalid(path, str(error)) from None

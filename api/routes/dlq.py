@@ -20,7 +20,6 @@ from shoal.broker.queue_operations import GROUPED
 from shoal.errors import TaskNotFound, TaskNotRequeueable
 from shoal.model.identity import parse_task_id
 from shoal.model.selection import BulkVerb
-from shoal.model.task import format_time, from_unix_ms
 from shoal.model.transitions import State
 
 #: Of how many tasks of a partition groups may be counted.
@@ -52,18 +51,7 @@ async def groups(request: web.Request) -> web.Response:
     only(request.query, "most")
     most = whole(request.query, "most", GROUPED, 1, MAX_GROUPED)
     found = await request.app[STATE].gateway.connection.broker.dead_groups(most)
-    documents = [
-        {
-            "tasks": group.tasks,
-            "type": group.type,
-            "reason": group.reason,
-            "fingerprint": group.fingerprint or None,
-            "newest": format_time(from_unix_ms(group.newest_ms)),
-            "oldest": format_time(from_unix_ms(group.oldest_ms)),
-            "example": group.example,
-        }
-        for group in found.groups
-    ]
+    documents = [group.to_json() for group in found.groups]
     return respond(msgspec.json.encode({"groups": documents, "counted": found.counted}))
 
 

@@ -1,6 +1,8 @@
 """What comes out of the verbs of operators."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from shoal.model.task import format_time, from_unix_ms
 
 
 class DeleteResult(NamedTuple):
@@ -43,6 +45,18 @@ class DeadGroup(NamedTuple):
     newest_ms: int
     oldest_ms: int
     example: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is shown: times in ISO 8601, no fingerprint as ``null``."""
+        return {
+            "tasks": self.tasks,
+            "type": self.type,
+            "reason": self.reason,
+            "fingerprint": self.fingerprint or None,
+            "newest": format_time(from_unix_ms(self.newest_ms)),
+            "oldest": format_time(from_unix_ms(self.oldest_ms)),
+            "example": self.example,
+        }
 
 
 class BulkAnswer(NamedTuple):

@@ -14,7 +14,7 @@ from shoal.cli.selecting import Chosen, run_move, selecting
 from shoal.errors import InvalidOperation
 from shoal.model.identity import check_type
 from shoal.model.selection import BulkVerb
-from shoal.model.task import Task, format_time, from_unix_ms
+from shoal.model.task import Task, format_time
 from shoal.model.transitions import State
 
 
@@ -72,18 +72,7 @@ def groups(most: int, *, as_json: bool) -> None:
         return await (await app.broker()).dead_groups(most)
 
     found = with_app(work)
-    documents = [
-        {
-            "tasks": group.tasks,
-            "type": group.type,
-            "reason": group.reason,
-            "fingerprint": group.fingerprint or None,
-            "newest": format_time(from_unix_ms(group.newest_ms)),
-            "oldest": format_time(from_unix_ms(group.oldest_ms)),
-            "example": group.example,
-        }
-        for group in found.groups
-    ]
+    documents = [group.to_json() for group in found.groups]
     if as_json:
         print_json({"groups": documents, "counted": found.counted})
         return

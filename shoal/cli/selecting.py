@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 import click
@@ -16,8 +14,9 @@ from shoal.cli.audit import note
 from shoal.cli.client import with_app
 from shoal.cli.confirm import confirm
 from shoal.cli.output import print_json, print_table
+from shoal.clock import wall_ms
 from shoal.errors import InvalidOperation, ShoalError
-from shoal.model.duration import parse_duration
+from shoal.model.moment import parse_moment
 from shoal.model.selection import BulkVerb, Selection
 from shoal.model.transitions import State
 
@@ -122,21 +121,7 @@ def _selection(verb: BulkVerb, chosen: Chosen) -> Selection:
 
 def _time(text: str | None) -> int | None:
     """Unix ms of an ISO time, or of so long ago."""
-    if text is None:
-        return None
-    try:
-        return round((time.time() - parse_duration(text)) * 1000)
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise InvalidOperation(
-            f"{text!r:.80} is no time: write 2h (ago), or ISO 8601 with a zone, 2030-01-31T12:00:00Z"
-        )
-    return round(at.timestamp() * 1000)
+    return None if text is None else parse_moment(text, wall_ms())
 
 
 def _words(selection: Selection) -> str:

@@ -5,35 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-import pytest_asyncio
 
 from shoal import Shoal, State
 from shoal.broker import keys
 from shoal.errors import ExitStatus
-from tests.integration.shard.harness import client_on, until_settled
+from tests.integration.shard.harness import until_settled
 from tests.support.ledger import LEDGER_VARIABLE, Ledger
 from tests.support.processes import ChildProcess, shoal
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until, wait_until_async
 
 RECORD = keys.worker("t", "w-0")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """What the handlers did."""
-    return Ledger(tmp_path / "ledger")
-
-
-@pytest_asyncio.fixture
-async def client(valkey: RedisServer) -> AsyncIterator[Shoal]:
-    """Submits; ``verify`` finds nothing in the end."""
-    async with client_on(valkey) as made:
-        yield made
 
 
 def worker(url: str, ledger: Ledger, *arguments: str, **env: object) -> ChildProcess:
