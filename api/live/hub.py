@@ -82,6 +82,10 @@ class Hub:
         if not self._followers:
             self._wanted.clear()
 
+    async def ready(self) -> None:
+        """Wait until the streams are read."""
+        await self._ready.wait()
+
     async def run(self) -> None:
         """Follow for ever, through every outage."""
         backoff = Backoff()

@@ -213,6 +213,9 @@ class Session:
 
         async def subscribe() -> None:
             try:
+                # Said once nothing that happens from now on is missed.
+                await self._hub.ready()
+                self._outbox.say({"kind": "subscribed", "topic": FEED})
                 await self._hub.subscribe(feed, cursor, missed)
             except ValueError as error:
                 self._say_wrong(Wrong("invalid_cursor", str(error), FEED))
@@ -225,7 +228,6 @@ class Session:
         task = asyncio.create_task(subscribe(), name="shoal-ws-replay")
         self._replays.add(task)
         task.add_done_callback(self._replays.discard)
-        self._outbox.say({"kind": "subscribed", "topic": FEED})
 
     async def _leave(self, topic: str) -> None:
         if topic not in self._topics:

@@ -140,9 +140,7 @@ async def test_resuming_at_another_process_misses_and_repeats_nothing(valkey: Re
                 await client.sub("feed", mode="every", since=events[place]["id"])
                 last = await _submit(two)
                 await client.wait(
-                    lambda last=last, client=client: (
-                        last in [e["data"]["task_id"] for e in client.events()]
-                    ),
+                    partial(_has_task, client, last),
                     "what happens after the replay comes",
                 )
                 got = [event["data"]["task_id"] for event in client.events()]
