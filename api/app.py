@@ -95,7 +95,10 @@ class _Front:
         address = self._state.addresses.of(request)
         if authenticator.addresses.is_limited:
             authenticator.addresses.count(address)
-        principal = await authenticator.authenticate(request.headers, address)
+        if endpoint.takes_ticket and "ticket" in request.query:
+            principal = await authenticator.sessions.take_ticket(request.query["ticket"])
+        else:
+            principal = await authenticator.authenticate(request.headers, address)
         if principal.by_cookie and request.method not in _READS:
             authenticator.check_origin(request.headers)
         # Known from here on: who tries what is not allowed stands in the audit log too.

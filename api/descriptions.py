@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from shoal.api import bodies, documents, schema
 from shoal.api.listing import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
+from shoal.api.live.filters import FilterSpec
 from shoal.api.routes.queues import MAX_PEEK
 from shoal.api.routes.session import LoginBody
 from shoal.model.identity import QUEUE_PATTERN, TYPE_PATTERN
@@ -54,6 +55,18 @@ _QUEUE = Parameter(
 _TYPE = Parameter("type", {"type": "string", "pattern": TYPE_PATTERN}, "Only this task type.")
 _CURSOR = Parameter(
     "cursor", {"type": "string"}, "The `next_cursor` of the page before; not with `offset`."
+)
+_FEED = (
+    *(
+        Parameter(name, {"type": "string"}, f"Only of these {name}, with commas between.")
+        for name in FilterSpec.__struct_fields__
+    ),
+    Parameter(
+        "mode",
+        {"type": "string", "enum": ["every", "sample"], "default": "every"},
+        "Whether all events are sent, or at most 200 each second.",
+    ),
+    Parameter("since", {"type": "string"}, "The id of an event: what happened after it."),
 )
 _INCLUDE = Parameter(
     "include",
@@ -111,6 +124,12 @@ DESCRIPTIONS: Mapping[str, Description] = {
     "POST /api/v1/session": _answers((201, documents.PrincipalDocument), body=LoginBody),
     "GET /api/v1/session": _answers((200, documents.PrincipalDocument)),
     "DELETE /api/v1/session": _answers((204, None)),
+    "GET /ws": Description(
+        answers={101: None},
+        query=(Parameter("ticket", {"type": "string"}, "Of POST /api/v1/ws-tickets."),),
+    ),
+    "GET /api/v1/events": Description(answers={200: "text/event-stream"}, query=_FEED),
+    "GET /api/v1/stats": _answers((200, documents.Stats)),
     "POST /api/v1/ws-tickets": _answers((201, documents.Ticket)),
     "POST /api/v1/operations": Description(
         bodies.OperationBody, _OPERATION.answers, has_location=True, links=_OPERATION.links

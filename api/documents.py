@@ -321,3 +321,39 @@ class AuditPage(Struct):
 
     entries: list[AuditEntryDocument]
     next_cursor: str | None
+
+
+class WorkersTogether(Struct):
+    """All live workers together; ``utilisation`` is the mean of theirs, 0 to 1."""
+
+    live: int
+    busy: int
+    slots: int
+    used: int
+    utilisation: float
+
+
+class QueueFigures(Struct):
+    """One queue at one priority."""
+
+    queue: str
+    priority: str
+    depth: int
+    returned: int
+    isolated: int
+    paused: bool
+    throughput: float
+    oldest_age: float
+    level: str
+
+
+class Stats(Struct):
+    """Exact numbers and rates of the whole deployment."""
+
+    tasks: dict[str, int]
+    totals: dict[str, int]
+    rates: dict[str, float]
+    depth: dict[str, int]
+    oldest_age: dict[str, float]
+    workers: WorkersTogether
+    queues: list[QueueFigures]

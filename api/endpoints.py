@@ -14,6 +14,7 @@ from shoal.api.routes import (
     dlq,
     docs,
     health,
+    live,
     operations,
     queues,
     schedules,
@@ -43,6 +44,8 @@ class Endpoint:
     may_wait: bool = False
     #: What it is called in the audit log; empty = it is not written there.
     action: str = ""
+    #: Whether a ticket in the address may stand for a key.
+    takes_ticket: bool = False
 
 
 #: Open, whoever asks.
@@ -113,6 +116,12 @@ DOCS = (
     Endpoint("GET", "/docs", docs.page, None),
 )
 
+LIVE = (
+    Endpoint("GET", "/ws", live.websocket, Role.VIEWER, Scope.EVENTS, takes_ticket=True),
+    Endpoint("GET", "/api/v1/events", live.events, Role.VIEWER, Scope.EVENTS),
+    Endpoint("GET", "/api/v1/stats", live.stats, Role.VIEWER, Scope.STATS),
+)
+
 _PAGES = "|".join(site.PAGES)
 _DASHBOARD = "/api/v1/dashboard"
 #: The dashboard: files that are open to everybody, and what its pages read with a key.
@@ -135,7 +144,7 @@ DASHBOARD = (
 )
 
 #: On API_PORT.
-PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *DASHBOARD, *DOCS, *HEALTH)
+PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *LIVE, *DASHBOARD, *DOCS, *HEALTH)
 
 #: What only ADMIN_PORT has.
 OPERATORS = (

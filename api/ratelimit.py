@@ -10,8 +10,8 @@ from shoal.api.gateway import Gateway
 from shoal.api.principal import Principal
 from shoal.broker.rates import RateBuckets
 from shoal.clock import mono_s
-from shoal.config import ApiSettings
 from shoal.errors import ShoalError
+from shoal.settings.api import ApiSettings
 
 #: Tokens for how long are leased at once, in seconds.
 CHUNK_S = 0.1

@@ -15,7 +15,7 @@ from shoal.api.addresses import Addresses
 from shoal.api.problems import Problem
 from shoal.api.sockets import BACKLOG
 from shoal.api.state import STATE
-from shoal.config import ApiSettings
+from shoal.settings.api import ApiSettings
 from shoal.telemetry.logs import logger
 
 #: Within what a request's head must have arrived, and how long a connection may be idle, in seconds.

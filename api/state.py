@@ -15,6 +15,7 @@ from shoal.api.auth import Authenticator, Principal
 from shoal.api.cluster import ClusterReader
 from shoal.api.gateway import Gateway
 from shoal.api.limits import Occupancy
+from shoal.api.live.live import Live
 from shoal.api.metrics import HttpMetrics
 from shoal.api.operations import OperationRunner
 from shoal.api.ratelimit import SubmissionLimit
@@ -41,6 +42,8 @@ class ApiState:
     operations: OperationRunner
     addresses: Addresses
     limit: SubmissionLimit
+    #: What happens, for those who are told while it does.
+    live: Live = field(init=False)
     occupancy: Occupancy = field(default_factory=Occupancy)
     #: Reads all settings anew; ``None`` = they stay as they are.
     reread: Callable[[], Settings] | None = None
@@ -73,6 +76,8 @@ async def open_state(
         ConfigurationError: There is no API key, or the JWK Set can't be used.
         StartupError: Redis cannot serve Shoal. (That it is away is no error.)
     """
+    from shoal.api.views import document_of  # it needs what is made here
+
     if settings.api.api_key is None:
         raise ConfigurationError(
             "API_KEY is not set, and nobody could use the API; set one, such as "
@@ -83,7 +88,7 @@ async def open_state(
         authenticator = Authenticator(settings, gateway)
         operations = OperationRunner(gateway)
         await stack.enter_async_context(_kept(authenticator, operations))
-        yield ApiState(
+        state = ApiState(
             settings=settings,
             gateway=gateway,
             authenticator=authenticator,
@@ -95,6 +100,9 @@ async def open_state(
             addresses=Addresses(settings.api.trusted_proxies),
             limit=SubmissionLimit(settings.api, gateway),
         )
+        state.live = Live(gateway, settings, lambda task: document_of(task, state))
+        await stack.enter_async_context(state.live.running())
+        yield state
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ from loadtest.probe import ServerProbe
 from loadtest.workload import BATCH, PARTITIONS, PAYLOAD, PRIORITIES, TYPES
 from shoal.broker.address import parse_url
 from shoal.broker.connection import Connection, connect
-from shoal.config import RedisSettings
+from shoal.settings.redis import RedisSettings
 
 ABOUT: Final = "bare pipelined XADD, XREADGROUP, XACK, XDEL, same client and batch sizes"
 GROUP: Final = "floor"

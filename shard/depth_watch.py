@@ -10,7 +10,7 @@ from shoal.model.priority import Priority
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
-    from shoal.config import LimitSettings
+    from shoal.settings.task import LimitSettings
     from shoal.shard.slice import Slice
 
 #: Below this part of the depth that was warned of, it is told that it is over.

@@ -10,7 +10,7 @@ from shoal.shard.outcome import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from shoal.app import TaskDefinition
-    from shoal.config import TaskSettings
+    from shoal.settings.task import TaskSettings
 
 
 class Handler:

@@ -15,7 +15,7 @@ from shoal.shard.control import Why
 
 if TYPE_CHECKING:
     from shoal.broker.registry import Registry
-    from shoal.config import WorkerSettings
+    from shoal.settings.worker import WorkerSettings
     from shoal.shard.control import Control
     from shoal.shard.executor import Executor
     from shoal.shard.ledger import Ledger

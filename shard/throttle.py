@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Self
 
-from shoal.config import WorkerSettings
+from shoal.settings.worker import WorkerSettings
 
 #: Slow answers in a row that shut a shard; one that is not slow opens it.
 SLOW_PROBES: Final = 3

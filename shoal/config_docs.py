@@ -19,7 +19,7 @@ _TITLES = {
 }
 
 _HEAD = """\
-<!-- Made by `python -m shoal.config_docs`; change shoal/config.py instead. -->
+<!-- Made by `python -m shoal.config_docs`; change shoal/settings/ instead. -->
 # Configuration
 
 Every setting is read at the start, from the environment; where that is silent, from

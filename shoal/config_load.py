@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from shoal.config import Setting, Settings
+from shoal.config import Settings
 from shoal.errors import ConfigurationError
 from shoal.model.duration import format_duration
-from shoal.setting_checks import url_database
+from shoal.settings.checks import url_database
+from shoal.settings.setting import Setting
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 

@@ -17,7 +17,7 @@ from shoal.model.transitions import State
 
 if TYPE_CHECKING:
     from shoal.broker.results import Inspected
-    from shoal.config import TaskSettings
+    from shoal.settings.task import TaskSettings
     from shoal.task_definition import TaskDefinition
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shoal.config import Settings
-    from shoal.setting_keys import EncryptionKey
+    from shoal.settings.keys import EncryptionKey
 
 #: First byte of what is sealed, which also is the version of the form; no JSON begins with it.
 SEALED: Final = b"\x01"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from shoal.config import RedisSettings
 from shoal.errors import ConfigurationError
+from shoal.settings.redis import RedisSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,3 +221,8 @@ class PartitionKeys:
     def urgent_channel(self) -> str:
         """Where every shard hears of HIGH and CRITICAL work that was not there before."""
         return self.prefix + "urgent"
+
+    @property
+    def news_channel(self) -> str:
+        """Where whoever shows events hears that there are more."""
+        return self.prefix + "news"

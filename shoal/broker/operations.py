@@ -1,7 +1,7 @@
 """What operators and readers ask of the broker: by id, by state, by queue."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from shoal.broker import operator_calls
 from shoal.broker.calls import MAX_TASKS, Calls
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from shoal.broker.broker import Pending
 
 T = TypeVar("T")
+
+
+class Counters(NamedTuple):
+    """The counters of one partition; docs/keyspace.md has their fields."""
+
+    ready: dict[str, str]
+    paused: set[str]
+    counts: dict[str, str]
+    queues: list[str]
+    stats: dict[str, str]
 
 
 class Operations(QueueOperations):
@@ -160,9 +170,18 @@ class Operations(QueueOperations):
 
     async def queues(self) -> list[QueueDepth]:
         """Every queue and priority with its depth, highest priority first, queues by name."""
+        return self.depths_of(await self._raw())
+
+    async def counters(self) -> list[Counters]:
+        """All counters of each partition, in one round trip."""
+        return await self._raw()
+
+    @staticmethod
+    def depths_of(counters: Iterable[Counters]) -> list[QueueDepth]:
+        """Every queue and priority with its depth, as :meth:`queues` has them."""
         depth: dict[tuple[str, int], list[int]] = {}
         paused: set[str] = set()
-        for ready, paused_here, _, queues, _ in await self._raw():
+        for ready, paused_here, _, queues, _ in counters:
             paused |= paused_here
             for queue in queues:
                 for priority in range(4):
@@ -217,15 +236,13 @@ class Operations(QueueOperations):
             for at in range(0, len(part), MAX_TASKS)
         ]
 
-    async def _raw(
-        self,
-    ) -> list[tuple[dict[str, str], set[str], dict[str, str], list[str], dict[str, str]]]:
+    async def _raw(self) -> list[Counters]:
         pending = [self.pending(self.calls.queues(n)) for n in range(self.partitions)]
         out = []
         for one in pending:
             ready, paused, counts, queues, stats = await one
             out.append(
-                (
+                Counters(
                     _pairs(ready),
                     {name.decode() for name in paused},
                     _pairs(counts),

@@ -62,6 +62,7 @@ GLOBAL_KEYS = (
     KnownKey("settings", "hash"),
     KnownKey("workers", "zset"),
     KnownKey("worker:<name>", "hash", expires=True),
+    KnownKey("events", "stream"),
     KnownKey("types", "set"),
     KnownKey("queues", "set"),
     KnownKey("schedules", "zset"),

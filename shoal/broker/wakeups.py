@@ -135,8 +135,7 @@ class Wakeups:
             try:
                 connection.on_push = self._hear
                 for partition in partitions:
-                    keys = self._broker.keys[partition]
-                    channels = (keys.signal_channel(self._incarnation), keys.urgent_channel)
+                    channels = self._channels(partition)
                     for channel in channels:
                         self._by_channel[channel.encode()] = partition
                     connection.send("SSUBSCRIBE", *channels)
@@ -145,6 +144,10 @@ class Wakeups:
             finally:
                 connection.abort("the subscription ends")
             await asyncio.sleep(backoff.next_s())
+
+    def _channels(self, partition: int) -> tuple[str, ...]:
+        keys = self._broker.keys[partition]
+        return keys.signal_channel(self._incarnation), keys.urgent_channel
 
     async def _until_closed(self, connection: Connection) -> None:
         while not connection.closed.done():
@@ -163,9 +166,12 @@ class Wakeups:
         if kind == b"smessage":
             self._message(rest[0], rest[1])
         elif kind == b"ssubscribe":
-            self._signals.put_nowait(Signal("subscribed", self._by_channel[rest[0]]))
+            self._subscribed(self._by_channel[rest[0]])
         elif kind == b"sunsubscribe":
             self._topology_changed.set()
+
+    def _subscribed(self, partition: int) -> None:
+        self._signals.put_nowait(Signal("subscribed", partition))
 
     def _message(self, channel: bytes, message: bytes) -> None:
         partition = self._by_channel[channel]

@@ -236,12 +236,14 @@ apply(P .. 'counts', counts)
 apply(P .. 'stats', stats)
 if nm > 0 then
   call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'isolated', 'w', me, 'o', concat(moved, '\n'))
+  hint()
 end
 if recorded ~= number then
   call('SET', P .. 'claimed:' .. me, ARGV[2] .. '\n' .. concat(tokens, ' '), 'EX', '86400')
   if got > 0 then
     call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'started', 'w', me, 'i', concat(ids),
       'y', run_lengths(types, got), 's', run_lengths(streams, got))
+    hint()
   end
 end
 

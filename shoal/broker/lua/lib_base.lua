@@ -40,6 +40,9 @@ local function run_lengths(list, n)
   return concat(out, ' ')
 end
 
+-- Whoever shows what happens hears that `events` has more; what nobody heard is found by looking.
+local function hint() call('SPUBLISH', P .. 'news', '') end
+
 -- A marker that is gone answers before anything is read; so does a paused partition.
 local refused = guard()
 if refused then return refused end

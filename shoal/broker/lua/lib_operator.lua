@@ -17,6 +17,7 @@ local function finish_operation(kind)
     apply(P .. 'counts', counts)
     apply(P .. 'stats', stats)
     call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', kind, 'o', concat(changed, '\n'))
+    hint()
     finish_ready()
   end
   return answer

@@ -3,7 +3,7 @@ local function promote()
   local due = call('ZRANGE', P .. 'scheduled', '-inf', NOW, 'BYSCORE', 'LIMIT', 0, 100)
   local n = #due
   if n == 0 then return 0 end
-  local promoted = 0
+  local promoted, told = 0, {}
   for k = 1, n do
     local id = due[k]
     local key = P .. 'task:' .. id
@@ -16,8 +16,13 @@ local function promote()
       index_remove(state, typ, id)
       move(typ, state, 'PENDING', 1)
       promoted = promoted + 1
+      told[promoted] = id .. ' ' .. typ .. ' PENDING ' .. state
     end
   end
   call('ZREM', P .. 'scheduled', unpack(due))
+  if promoted > 0 then
+    call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'promoted', 'o', concat(told, '\n'))
+    hint()
+  end
   return promoted
 end

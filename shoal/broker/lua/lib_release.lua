@@ -148,6 +148,7 @@ local function finish_release(me)
   apply(P .. 'stats', stats)
   if #interrupted > 0 then
     call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'interrupted', 'w', me, 'o', concat(interrupted, '\n'))
+    hint()
   end
   finish_ready()
   if #interrupted > 0 then call('SPUBLISH', P .. 'urgent', 'returned ' .. #interrupted) end

@@ -65,5 +65,6 @@ for k = 1, total do
 end
 if nr > 0 then
   call('XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'progress', 'w', me, 'o', concat(reported, '\n'))
+  hint()
 end
 return answer

@@ -221,7 +221,10 @@ end
 if no > 0 then
   event[#event + 1] = 'o'; event[#event + 1] = concat(other, '\n')
 end
-if #event > 10 then call(unpack(event)) end
+if #event > 10 then
+  call(unpack(event))
+  hint()
+end
 
 if completed > 0 and keep >= 0 then
   local excess = (tonumber(call('HGET', P .. 'counts', 'COMPLETED') or 0)) + completed - keep

@@ -105,7 +105,7 @@ local function wait_for(id, here, away)
 end
 
 local ids, type_list, stream_list, n = {}, {}, {}, 0
-local pending, delayed, failed_at_once, at_once = {}, {}, {}, {}
+local pending, delayed, failed_at_once, at_once, waits_at = {}, {}, {}, {}, {}
 local first_due
 local function accept(id, typ, stream, as)
   if is_new[typ] then types = types + 1; is_new[typ] = false end
@@ -178,6 +178,7 @@ for k = 1, total do
       refuse(k, 'queue_full')
     else
       accept(id, typ, stream, delayed)
+      waits_at[#waits_at + 1] = n
       scheduled = scheduled + 1
       index_add('SCHEDULED', typ, id)
       local more = has_more and more_fields(retention, on_failure, list) or {}
@@ -219,7 +220,9 @@ if n > 0 then
   local event = { 'XADD', P .. 'events', 'MAXLEN', '~', 10000, '*', 'k', 'submitted', 'i', concat(ids),
     'y', run_lengths(type_list, n), 's', run_lengths(stream_list, n) }
   if at_once[1] then event[#event + 1] = 'o'; event[#event + 1] = concat(at_once, '\n') end
+  if waits_at[1] then event[#event + 1] = 'd'; event[#event + 1] = concat(waits_at, ' ') end
   call(unpack(event))
+  hint()
   finish_ready(known_ready)
   if first_due then wake_for_due(first_due) end
 end

@@ -3,11 +3,15 @@
 --   KEYS[1]  {ns}:workers
 --   ARGV     name, incarnation, cause (shutdown | lost | crashed), lifetime s
 -- Returns  1 when it stood under this incarnation
--- Changes  the name leaves the live workers. May be repeated; a successor's record is not touched.
+-- Changes  the name leaves the live workers; one event. May be repeated; a successor's record is not touched.
 local P = string.sub(KEYS[1], 1, -8)
 local key = P .. 'worker:' .. ARGV[1]
 if redis.call('HGET', key, 'incarnation') ~= ARGV[2] then return 0 end
 local T = redis.call('TIME')
 redis.call('HSET', key, 'left', ARGV[3], 'left_at', T[1] * 1000 + math.floor(T[2] / 1000))
 redis.call('EXPIRE', key, ARGV[4])
-return redis.call('ZREM', KEYS[1], ARGV[1])
+local was = redis.call('ZREM', KEYS[1], ARGV[1])
+if was == 1 then
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', 1000, '*', 'k', 'left', 'w', ARGV[2], 'r', ARGV[3])
+end
+return was

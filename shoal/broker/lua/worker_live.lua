@@ -3,7 +3,7 @@
 --   KEYS[1]  {ns}:workers
 --   ARGV     missed after ms, lifetime s, 1 = with their records
 -- Returns  {now, name, incarnation, beat ms, record, desired state, repeated}
--- Changes  lost workers leave the live set; the record stays with the cause. May be repeated.
+-- Changes  lost workers leave the live set, an event each; the record stays with the cause. May be repeated.
 local P = string.sub(KEYS[1], 1, -8)
 local T = redis.call('TIME')
 local now = T[1] * 1000 + math.floor(T[2] / 1000)
@@ -14,6 +14,8 @@ for _, name in ipairs(lost) do
   if redis.call('EXISTS', key) == 1 then
     redis.call('HSET', key, 'left', 'lost', 'left_at', now)
     redis.call('EXPIRE', key, ARGV[2])
+    local who = redis.call('HGET', key, 'incarnation') or name
+    redis.call('XADD', P .. 'events', 'MAXLEN', '~', 1000, '*', 'k', 'left', 'w', who, 'r', 'lost')
   end
 end
 local out = { now }

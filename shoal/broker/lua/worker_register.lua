@@ -3,7 +3,7 @@
 --   KEYS[1]  {ns}:workers
 --   ARGV     name, incarnation, record (JSON), the incarnation it replaces or '', the stamp it was last seen with or '', lifetime s
 -- Returns  {'ok', former incarnation or ''} | {'held', incarnation, last beat ms, now ms}
--- Changes  the name's record. Taken when it is free, replaced, ours, or its stamp is the one seen.
+-- Changes  the name's record; an event when it is new. Taken when it is free, replaced, ours, or its stamp is the one seen.
 --          A wish that it be paused is kept; one that it shut down concerned the life that ended, unless that died before
 --          it had done so and its supervisor replaces it.
 -- May be repeated.
@@ -18,8 +18,10 @@ if holder and holder ~= me and holder ~= replaces and not h[3] and not (seen ~= 
   return { 'held', holder, tonumber(beat or 0), now }
 end
 redis.call('HSET', key, 'incarnation', me, 'record', record, 'beat', now, 'started', now)
-redis.call('HDEL', key, 'left', 'left_at')
+redis.call('HDEL', key, 'left', 'left_at', 'paused')
 if h[4] == 'shutdown' and holder ~= me and (h[3] or holder ~= replaces) then redis.call('HDEL', key, 'desired') end
 redis.call('EXPIRE', key, lifetime)
-redis.call('ZADD', KEYS[1], now, name)
+if redis.call('ZADD', KEYS[1], now, name) == 1 or holder ~= me then
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', 1000, '*', 'k', 'joined', 'w', me)
+end
 return { 'ok', holder and holder ~= me and not h[3] and holder or '' }

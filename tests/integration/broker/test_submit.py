@@ -78,7 +78,7 @@ async def test_batch_of_many_kinds(scene: Scene) -> None:
         "stats/submitted/default:1": "3",
         "stats/submitted/default:3": "2",
         "events/2": "k=submitted i=a,b,c,d y=mail report mail report "
-        "s=default:1 default:3 default:1 default:3",
+        "s=default:1 default:3 default:1 default:3 d=3",
     }
 
 

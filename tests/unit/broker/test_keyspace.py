@@ -36,7 +36,7 @@ ARGUMENTS = {
     "idempotency": (unique_digest("k"),),
     "operation": ("op-1", "DEAD"),
 }
-CHANNELS = {"signal_channel": ("w-0.aaaaaa",), "urgent_channel": ()}
+CHANNELS = {"signal_channel": ("w-0.aaaaaa",), "urgent_channel": (), "news_channel": ()}
 ALL_CODE = "\n".join(_code(source) for source in SOURCES.values())
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.setting_checks import redact_url, url_database
-from shoal.setting_kinds import Duration, Number, Size, Whole
+from shoal.settings.checks import redact_url, url_database
+from shoal.settings.kinds import Duration, Number, Size, Whole
 
 
 @given(st.integers(0, 10**12))

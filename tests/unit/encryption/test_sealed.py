@@ -9,7 +9,7 @@ from shoal.model.attempt import line_tail
 from shoal.model.identity import task_id
 from shoal.model.note import line_of
 from shoal.sealed import opened, seal_document, seal_line, seal_outcome, seal_spec
-from shoal.setting_keys import EncryptionKey
+from shoal.settings.keys import EncryptionKey
 from shoal.task_view import view_task
 from shoal.vault import Vault
 

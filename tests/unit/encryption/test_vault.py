@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import CannotDecrypt
-from shoal.setting_keys import EncryptionKey
+from shoal.settings.keys import EncryptionKey
 from shoal.vault import SEALED, SEALED_TEXT, Vault, open_bytes, open_text
 
 K1, K2 = EncryptionKey("k1", b"1" * 32), EncryptionKey("k2", b"2" * 32)

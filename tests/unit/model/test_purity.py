@@ -11,6 +11,7 @@ MODULES = sorted(Path(shoal.model.__file__).parent.glob("*.py"))
 
 #: Modules that neither do I/O nor read a clock.
 PURE = {
+    "base64",
     "binascii",
     "collections",
     "cronsim",

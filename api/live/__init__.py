@@ -1,0 +1,1 @@
+"""Live data: what happens, sent to clients while it happens."""

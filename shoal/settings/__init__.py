@@ -1,0 +1,1 @@
+"""What each setting is: its name, kind, range, default and meaning."""
