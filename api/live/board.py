@@ -1,4 +1,4 @@
-"""What is so now, for all clients together: overview, queues, workers, single tasks."""
+"""What is so now, for all clients together: overview, queues, types, workers, single tasks."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 STILL_S = 1.0
 #: Without anybody to show it to; rates need an earlier reading.
 UNSEEN_S = 5.0
+#: `queues` and `types`, which nobody reads faster, are shown at most so often, in seconds.
+TABLE_S = 0.25
 #: Of the time, what reading may take: the more it takes, the less often it is done.
 _SHARE = 0.1
+_TABLES = ("queues", "types")
 _TASK = "task:"
 _OPERATION = "operation:"
 
@@ -63,13 +66,14 @@ class Board:
         self._max_depth = settings.limit.max_queue_size
         self._view = view
         self._operation = operation
-        self._topics = {name: Topic(name) for name in ("overview", "queues", "workers")}
+        self._topics = {name: Topic(name) for name in ("overview", *_TABLES, "workers")}
         self._dirty: set[str] = set()
         self._wanted = asyncio.Event()
         self._rates, self._stream_rates = Rates(), Rates()
         self._workers: tuple[float, list[WorkerRecord]] = (-STILL_S, [])
         self._oldest: tuple[float, dict[tuple[str, int], float]] = (-STILL_S, {})
         self._periodic_s = 0.0
+        self._tables_s = -TABLE_S
         self.stats = Shared(self._read_stats)
 
     def join(self, name: str, outbox: Outbox) -> bool:
@@ -132,7 +136,7 @@ class Board:
             await self._show_operations(operations)
             wants = {name for name, topic in self._topics.items() if topic.outboxes}
             periodic = self._hub.feeds.wants_periodic and mono_s() - self._periodic_s >= STILL_S
-            if wants & {"overview", "queues"} or periodic or not is_wanted:
+            if wants & {"overview", *_TABLES} or periodic or not is_wanted:
                 await self._show_figures(periodic=periodic)
             if "workers" in wants:
                 workers = await self._read_workers()
@@ -142,11 +146,10 @@ class Board:
             raise
 
     async def _show_figures(self, *, periodic: bool) -> None:
-        overview, queues = await self._figures()
+        overview, queues, types = await self._figures()
         if self._topics["overview"].outboxes:
             self._topics["overview"].show(overview)
-        if self._topics["queues"].outboxes:
-            self._topics["queues"].show(queues)
+        self._show_tables({"queues": queues, "types": types})
         if periodic:
             self._periodic_s = mono_s()
             now_ms = time.time_ns() // 1_000_000
@@ -162,8 +165,21 @@ class Board:
             told.append(Happening(EventType.SYSTEM_METRICS, data=overview))
             self._hub.feeds.offer([synthetic(happening, now_ms) for happening in told])
 
-    async def _figures(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The data of ``overview`` and ``queues``."""
+    def _show_tables(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        wanted = [name for name in tables if self._topics[name].outboxes]
+        if not wanted:
+            return
+        now_s = mono_s()
+        if now_s - self._tables_s < TABLE_S and all(self._topics[name].is_shown for name in wanted):
+            # What has changed is shown when it is due, also if nothing more happens.
+            self._hub.changed.set()
+            return
+        self._tables_s = now_s
+        for name in wanted:
+            self._topics[name].show(tables[name])
+
+    async def _figures(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The data of ``overview``, ``queues`` and ``types``."""
         broker = self._gateway.connection.broker
         reading: Reading = await figures.read_counters(broker)
         now_s = mono_s()
@@ -176,10 +192,11 @@ class Board:
         return (
             figures.overview_of(reading, rates, workers, oldest),
             figures.queues_of(reading, stream_rates, oldest, self._max_depth),
+            reading.types,
         )
 
     async def _read_stats(self) -> dict[str, Any]:
-        overview, queues = await self._figures()
+        overview, queues, _ = await self._figures()
         return {**overview, "queues": list(queues.values())}
 
     async def _read_workers(self) -> list[WorkerRecord]:

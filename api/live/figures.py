@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,8 @@ TOTALS = (
 #: Over how long rates are taken, in seconds.
 RATE_S = 5.0
 _HIGH = 0.8
+#: Counters of a type that end a run.
+_SETTLING = ("completed", "retried", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,11 @@ class Reading:
     tasks: dict[str, int]
     totals: dict[str, int]
     #: By stream, as ``<queue>:<priority>``.
+    submitted: dict[str, int]
     settled: dict[str, int]
     queues: list[QueueDepth]
+    #: By task type: tasks by state, and how many runs were ``settled``, and how many of them ``failed``.
+    types: dict[str, dict[str, int]]
 
 
 async def read_counters(broker: Broker) -> Reading:
@@ -49,21 +54,37 @@ async def read_counters(broker: Broker) -> Reading:
     raw = await broker.counters()
     tasks = dict.fromkeys((state.value for state in State), 0)
     totals = dict.fromkeys(TOTALS, 0)
-    settled: Counter[str] = Counter()
+    streams: dict[str, Counter[str]] = {"submitted": Counter(), "settled": Counter()}
+    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for part in raw:
         for state in tasks:
             tasks[state] += int(part.counts.get(state, 0))
+        for field, value in part.counts.items():
+            state, _, of_type = field.partition(":")
+            if of_type and int(value):
+                types[of_type][state] += int(value)
         for field, value in part.stats.items():
             name, slash, stream = field.partition("/")
             if slash:
-                if name == "settled":
-                    settled[":".join(stream.split(":")[:2])] += int(value)
+                if name in streams:
+                    streams[name][":".join(stream.split(":")[:2])] += int(value)
                 continue
-            name = name.partition(":")[0]
-            if name in totals and ":" in field:
+            name, _, of_type = field.partition(":")
+            if name in totals and of_type:
                 totals[name] += int(value)
+                if name in _SETTLING:
+                    types[of_type]["settled"] += int(value)
+                    types[of_type]["failed"] += int(value) * (name != "completed")
+    submitted, settled = streams["submitted"], streams["settled"]
     totals["settled"] = sum(settled.values())
-    return Reading(tasks, totals, dict(settled), broker.depths_of(raw))
+    return Reading(
+        tasks,
+        totals,
+        dict(submitted),
+        dict(settled),
+        broker.depths_of(raw),
+        {name: dict(sorted(row.items())) for name, row in sorted(types.items())},
+    )
 
 
 class Rates:
@@ -153,6 +174,8 @@ def queues_of(
             "returned": row.returned,
             "isolated": row.isolated,
             "paused": row.paused,
+            "submitted": reading.submitted.get(f"{row.queue}:{row.priority}", 0),
+            "settled": reading.settled.get(f"{row.queue}:{row.priority}", 0),
             "throughput": rates.get(f"{row.queue}:{row.priority}", 0.0),
             "oldest_age": round(oldest_s.get((row.queue, row.priority), 0.0), 1),
             "level": level_of(depth, max_depth),

@@ -27,6 +27,11 @@ class Topic:
         self._data: Mapping[str, Any] | None = None
         self._version = time.time_ns() // 1_000_000
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether those who follow it have been shown a state."""
+        return self._data is not None
+
     def join(self, outbox: Outbox) -> None:
         """Follow it; a snapshot comes as soon as there is one."""
         self.outboxes.add(outbox)

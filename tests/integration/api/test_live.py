@@ -191,6 +191,7 @@ async def test_overview_and_queues_are_exact(api: Api, worker: None) -> None:
         assert state["totals"]["submitted"] == 21
         assert state["totals"]["completed"] == state["totals"]["settled"] == 20
         assert state["workers"]["live"] == 1
+        await client.wait(lambda: "default:NORMAL" in client.state("queues"), "it is shown")
         assert client.state("queues")["default:NORMAL"]["level"] == "ok"
         assert (await asyncio.to_thread(api.get, "/api/v1/stats")).json["tasks"]["COMPLETED"] == 20
         await asyncio.to_thread(api.request, "DELETE", f"/api/v1/tasks/{waiting}")
@@ -320,3 +321,22 @@ async def test_origins(api: Api, origin: str, is_let_in: bool) -> None:
         async with live_client(api.ports, headers=headers):
             pass
     assert caught.value.status == 403
+
+
+async def test_types_are_counted_exactly(api: Api, worker: None) -> None:
+    """The topic `types` has the tasks of each type by state, and the runs that were settled and failed."""
+    async with live_client(api.ports) as client:
+        await client.sub("types")
+        await client.sub("queues")
+        for _ in range(3):
+            await _submit(api, "double", 2)
+        await _submit(api, "fails")
+        await _submit(api, "nobody", delay="1h")
+        wanted = {
+            "double": {"COMPLETED": 3, "settled": 3, "failed": 0},
+            "fails": {"DEAD": 1, "settled": 2, "failed": 2},
+            "nobody": {"SCHEDULED": 1},
+        }
+        await client.wait(lambda: client.state("types") == wanted, "all are counted")
+        row = client.state("queues")["default:NORMAL"]
+        assert (row["submitted"], row["settled"]) == (5, 5)
