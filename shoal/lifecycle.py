@@ -49,6 +49,8 @@ class ChildContext:
     nonce: str
     #: Whether it is the host's isolation shard, which takes only what stands apart, one at a time.
     is_isolation: bool = False
+    #: Shards of the host for each core that they may use.
+    shards_per_core: float = 1.0
 
 
 def startup_failure(exit_status: ExitStatus | int, message: str) -> bytes:

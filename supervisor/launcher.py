@@ -15,6 +15,7 @@ from shoal.lifecycle import ChildContext
 from shoal.model.identity import Incarnation, boot_nonce
 from shoal.supervisor import child
 from shoal.supervisor.board import Board
+from shoal.supervisor.cores import default_shards, usable_cores
 from shoal.supervisor.slot import Report, Slot
 from shoal.telemetry import logs, metrics
 
@@ -90,6 +91,7 @@ class Launcher:
             settings = settings.replace(worker__concurrency=1)
         incarnation = Incarnation(settings.worker.id, slot.index, boot_nonce(self._rng))
         replaces = slot.replaces
+        shards = settings.worker.shards or default_shards()
         slot.page.resize(settings.worker.concurrency)
         slot.page.begin(restarts=slot.starts)
 
@@ -108,6 +110,7 @@ class Launcher:
                 replaces=replaces,
                 nonce=incarnation.nonce,
                 is_isolation=slot.is_isolation,
+                shards_per_core=shards / usable_cores(),
             )
             return int(child.resolve(self._programs.shard)(context))
 

@@ -81,7 +81,7 @@ class WorkerSettings:
     nice: int | None = setting(
         "SHOAL_NICE", None, Whole(0, 19, "levels"),
         "Niceness of shards: how far they stand back when processes compete for a CPU.",
-        default_text="10 when Redis is on the same host, else 0",
+        default_text="0, or 10 when Redis is on the same host, and up to 19 the more shards share a core",
     )  # fmt: skip
     run_dir: str = setting(
         "SHOAL_RUN_DIR", _run_dir, Text(),
