@@ -11,10 +11,12 @@ from typing import Any, Generic, TypeVar
 from shoal import __version__
 from shoal.api.gateway import Gateway
 from shoal.broker.results import QueueDepth
+from shoal.broker.server_info import ServerInfo, read_servers
 from shoal.clock import mono_s, wall_ms
 from shoal.model.priority import Priority
 from shoal.model.task import format_time, from_unix_ms
 from shoal.model.transitions import State
+from shoal.model.worker import WorkerRecord
 
 T = TypeVar("T")
 
@@ -78,6 +80,19 @@ class Overview:
     oldest_s: dict[tuple[str, int], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What Prometheus is told of the whole deployment."""
+
+    overview: Overview
+    #: Counters that only rise, as :meth:`shoal.broker.broker.Broker.stats` has them.
+    stats: dict[str, int]
+    workers: list[WorkerRecord]
+    servers: list[ServerInfo]
+    #: For how long the task that was due first is due and not ready yet, in seconds.
+    overdue_s: float
+
+
 class ClusterReader:
     """Reads what concerns everybody.
 
@@ -89,6 +104,7 @@ class ClusterReader:
         self._gateway = gateway
         self.workers = Shared(self._read_workers)
         self.overview = Shared(self._read_overview)
+        self.scrape = Shared(self._read_scrape)
         #: What the dashboard shows first, as it goes over the wire but for who asks.
         self.snapshot = Shared(self._read_snapshot, SNAPSHOT_S)
 
@@ -96,6 +112,7 @@ class ClusterReader:
         """Wait for what is under way."""
         await self.workers.aclose()
         await self.overview.aclose()
+        await self.scrape.aclose()
         await self.snapshot.aclose()
 
     async def _read_workers(self) -> int:
@@ -150,13 +167,31 @@ class ClusterReader:
             broker.stats(),
             broker.oldest(),
         )
-        settled: Counter[tuple[str, int]] = Counter()
-        for field, value in stats.items():
-            kind, _, stream = field.partition("/")
-            if kind == "settled":
-                queue, priority = stream.split(":")[:2]
-                settled[queue, int(priority)] += value
-        return Overview(workers, queues, tasks, dict(settled), oldest_s)
+        return Overview(workers, queues, tasks, _settled(stats), oldest_s)
+
+    async def _read_scrape(self) -> Scrape:
+        connection = self._gateway.connection
+        broker = connection.broker
+        workers, queues, tasks, stats, waiting, servers = await asyncio.gather(
+            connection.registry.live(),
+            broker.queues(),
+            broker.counts_by_state(),
+            broker.stats(),
+            broker.waiting(),
+            read_servers(broker),
+        )
+        overview = Overview(len(workers), queues, tasks, _settled(stats), waiting.oldest_s)
+        return Scrape(overview, stats, workers, servers, waiting.overdue_s)
+
+
+def _settled(stats: Mapping[str, int]) -> dict[tuple[str, int], int]:
+    settled: Counter[tuple[str, int]] = Counter()
+    for field, value in stats.items():
+        kind, _, stream = field.partition("/")
+        if kind == "settled":
+            queue, priority = stream.split(":")[:2]
+            settled[queue, int(priority)] += value
+    return dict(settled)
 
 
 def _by_type(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

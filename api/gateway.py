@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Self
 
 from shoal.broker.broker import Broker
@@ -41,10 +42,14 @@ class Gateway:
 
     Args:
         settings: Where Redis is.
+        answered: Told of each call that Redis answered; see :class:`shoal.broker.broker.Broker`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, answered: Callable[[str, float], None] | None = None
+    ) -> None:
         self._settings = settings
+        self._answered = answered
         self._connection: Connection | None = None
         self._why = "not connected to Redis yet"
         self._connecting: asyncio.Task[None] | None = None
@@ -92,6 +97,7 @@ class Gateway:
 
     async def _connect(self) -> None:
         broker = await Broker.connect(self._settings)
+        broker.answered = self._answered
         self._connection = Connection(broker, self._settings)
 
     async def _keep_trying(self) -> None:

@@ -35,11 +35,13 @@ def reload_settings(state: ApiState) -> TakenOver:
         taken = take_over(state.settings, state.reread(), BY_API)
     except ConfigurationError as error:
         logger.error("reload refused, all settings stay: {}", "; ".join(error.problems))
+        state.http.reloaded(done=False)
         raise
     settings = state.settings = taken.settings
     state.reader = TaskReader(settings, state.definitions)
     state.gateway.adopt(settings)
     logs.configure(settings.log_level)
+    state.http.reloaded(done=True)
     if taken.kept:
         logger.warning("only a restart changes {}: left as it was", ", ".join(taken.kept))
     logger.info("reload done, changed: {}", ", ".join(taken.changed) or "nothing")

@@ -84,10 +84,13 @@ async def open_state(
             "`openssl rand -hex 32` prints"
         )
     async with contextlib.AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(Gateway(settings))
+        http = HttpMetrics(metrics_directory, settings.limit.max_types, definitions or ())
+        answered = http.call_answered if settings.metrics_enabled else None
+        gateway = await stack.enter_async_context(Gateway(settings, answered))
         authenticator = Authenticator(settings, gateway)
         operations = OperationRunner(gateway)
-        await stack.enter_async_context(_kept(authenticator, operations))
+        occupancy = Occupancy()
+        await stack.enter_async_context(_kept(authenticator, operations, http, occupancy))
         state = ApiState(
             settings=settings,
             gateway=gateway,
@@ -95,7 +98,8 @@ async def open_state(
             reader=TaskReader(settings, definitions),
             definitions=definitions,
             cluster=ClusterReader(gateway),
-            http=HttpMetrics(metrics_directory, settings.limit.max_types),
+            http=http,
+            occupancy=occupancy,
             operations=operations,
             addresses=Addresses(settings.api.trusted_proxies),
             limit=SubmissionLimit(settings.api, gateway),
@@ -106,11 +110,17 @@ async def open_state(
 
 
 @contextlib.asynccontextmanager
-async def _kept(authenticator: Authenticator, operations: OperationRunner) -> AsyncIterator[None]:
-    """While inside, what is known of keys is kept fresh, and operations are gone on with."""
+async def _kept(
+    authenticator: Authenticator,
+    operations: OperationRunner,
+    http: HttpMetrics,
+    occupancy: Occupancy,
+) -> AsyncIterator[None]:
+    """While inside, keys are kept fresh, operations are gone on with, and metrics are handed over."""
     keeping = [
         asyncio.create_task(authenticator.ring.keep(), name="shoal-keys"),
         asyncio.create_task(operations.keep(), name="shoal-operations"),
+        asyncio.create_task(http.keep(occupancy), name="shoal-metrics"),
     ]
     try:
         yield

@@ -187,7 +187,8 @@ class Claims:
             self._metrics.claimed.inc(len(claimed.claims))
             # One of them stands for all: the first, which waited longest.
             waited_ms = claimed.now_ms - _ready_ms(claimed.claims[0].token)
-            self._metrics.pickup.observe(max(0, waited_ms) / 1000)
+            pickup = self._metrics.pickups[_priority(claimed.claims[0].token)]
+            pickup.observe(max(0, waited_ms) / 1000)
             offset_ms = claimed.now_ms - now_s * 1000
             self._executor.start(lane.partition, claimed.claims, offset_ms)
         self._replied(lane, claimed)
@@ -205,6 +206,11 @@ class Claims:
                 logger.error("partition {} refuses claims: {}", lane.partition, error)
             lane.is_refused = True
         lane.timer = self._deferred.later(delay_s, partial(self._issue, lane))
+
+
+def _priority(token: bytes) -> int:
+    """The number of the priority at which the task of this token was ready."""
+    return token[token.index(b":") + 1] - 48
 
 
 def _ready_ms(token: bytes) -> int:

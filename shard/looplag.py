@@ -46,7 +46,7 @@ class LoopWatch:
     def turned(self, late_s: float) -> None:
         """The loop turns, this much later than it should have; called by the loop, several times a second."""
         self._turned_s = time.monotonic()
-        self._metrics.loop_lag.set(max(0.0, late_s))
+        self._metrics.loop_lag.observe(max(0.0, late_s))
 
     def look(self) -> bool:
         """Whether the loop is blocked now; logs it when it begins, and each time it has lasted twice as long."""
@@ -60,12 +60,13 @@ class LoopWatch:
                 )
                 self._blocked_since = None
                 self._say_again_s = BLOCKED_S
+                self._metrics.loop_blocked.set(0.0)
             return False
+        self._metrics.loop_blocked.set(silent_s)
         if self._blocked_since is None:
             self._blocked_since = turned_s
         if silent_s >= self._say_again_s:
             self._say_again_s = 2 * silent_s
-            self._metrics.loop_lag.set(silent_s)
             self._say(silent_s)
         return True
 

@@ -32,7 +32,8 @@ from shoal.shard.throttle import Limits
 from shoal.shard.throttling import Throttling
 from shoal.shard.ticker import Ticker
 from shoal.shard.wakes import Wakes
-from shoal.telemetry.meter import TaskMeter
+from shoal.telemetry.call_times import CallTimes
+from shoal.telemetry.meter import SubmitMeter, TaskMeter
 from shoal.telemetry.metrics import Metrics
 from shoal.vault import Vault
 
@@ -83,6 +84,12 @@ class Parts:
         self.slice = Slice(registry, incarnation.name, broker.partitions)
         self.deferred = Deferred()
         self.meter = TaskMeter(metrics)
+        if incarnation.index == 0:
+            # One of the host's shards is enough, for what they show is added up.
+            self.meter.expect(name.encode() for name in app.tasks)
+        self.call_times = CallTimes(metrics.redis_calls)
+        broker.answered = self.call_times.answered
+        broker.stored = SubmitMeter(metrics).stored
         self.settler = Settler(
             broker,
             name,
@@ -174,7 +181,7 @@ class Parts:
             queues=settings.worker.queues,
             page=None if is_isolation else page,
         )
-        self.recoverer = Recoverer(broker, name, self.slice)
+        self.recoverer = Recoverer(broker, name, self.slice, metrics=metrics)
         self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))
         self.depth_watch = DepthWatch(broker, self.slice, settings.limit)
         self.ticker = Ticker(broker, app, self.slice, settings.retention.tombstone_s, rng)
@@ -208,7 +215,8 @@ class Parts:
         page.failed = self.executor.failed
         page.running = self.ledger.running
         self.watch.turned(late_s)
-        self.meter.flush()
+        if self.meter.flush():
+            self.call_times.flush()
 
     def close(self) -> None:
         """Hand over the last figures; nothing may be running any more."""
@@ -217,6 +225,7 @@ class Parts:
         self.throttling.close()
         self.tick(0.0)
         self.meter.flush(now=True)
+        self.call_times.flush()
 
 
 async def tick_for_ever(parts: Parts) -> None:

@@ -10,6 +10,7 @@ from loguru import logger
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
     from shoal.shard.slice import Slice
+    from shoal.telemetry.metrics import Metrics
 
 #: How often a partition is looked through for consumers that no beat is known of, in seconds.
 FULL_EVERY_S: Final = 60.0
@@ -21,10 +22,12 @@ class Recoverer:
     #: Seconds between two rounds.
     INTERVAL_S: Final = 1.0
 
-    def __init__(self, broker: Broker, incarnation: str, slice: Slice) -> None:
+    def __init__(self, broker: Broker, incarnation: str, slice: Slice, *, metrics: Metrics) -> None:
+        """``metrics`` counts what was handed back."""
         self._broker = broker
         self._incarnation = incarnation
         self._slice = slice
+        self._metrics = metrics
         self._full_at = time.monotonic() + FULL_EVERY_S
 
     async def run_once(self) -> int:
@@ -44,5 +47,6 @@ class Recoverer:
             found = await self._broker.recover(partition, self._incarnation, full=is_full)
             recovered += found.recovered
         if recovered:
+            self._metrics.recovered.inc(recovered)
             logger.warning("recovered {} tasks of workers that are gone", recovered)
         return recovered

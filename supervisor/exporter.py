@@ -12,92 +12,30 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
 
 from shoal.clock import mono_ms
 from shoal.config import Settings
 from shoal.errors import ExitStatus
 from shoal.lifecycle import READY, startup_failure
-from shoal.model.identity import ISOLATION_INDEX, slot_label
+from shoal.model.identity import ISOLATION_INDEX
 from shoal.supervisor.board import Board
+from shoal.supervisor.collectors import HostCollector, PageCollector
+from shoal.telemetry.build import BuildCollector
 from shoal.telemetry.logs import logger
 
-__all__ = ["Exporter", "PageCollector", "main"]
+__all__ = ["Exporter", "main"]
 
 #: How long a client may take for its request, in seconds.
 _CLIENT_TIMEOUT_S = 5.0
 #: Scrapes that come faster get the same answer, in seconds: adding up many shards takes a while.
 _CACHE_S = 0.5
-
-
-class PageCollector(Collector):
-    """Gauges of the host's shards, read from their pages at each scrape."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def collect(self) -> Iterator[Metric]:
-        """All of them, by shard."""
-        label = ["shard"]
-        up = GaugeMetricFamily("shoal_shard_up", "1 while the shard's process lives.", labels=label)
-        able = GaugeMetricFamily(
-            "shoal_shard_ready", "1 while the shard is able to claim.", labels=label
-        )
-        running = GaugeMetricFamily(
-            "shoal_worker_running_tasks", "Tasks the shard runs now.", labels=label
-        )
-        capacity = GaugeMetricFamily(
-            "shoal_worker_concurrency", "Tasks the shard may run at once.", labels=label
-        )
-        utilisation = GaugeMetricFamily(
-            "shoal_worker_utilization_ratio",
-            "Running tasks as a share of what the shard may run at once, 0 to 1.",
-            labels=label,
-        )
-        restarts = CounterMetricFamily(
-            "shoal_shard_restarts", "Times the shard was started again.", labels=label
-        )
-        now_ms = mono_ms()
-        for index, page in self._board.pages():
-            shard = [slot_label(index)]
-            seen = page.snapshot(slots=False)
-            is_up = seen.pid != 0
-            busy = seen.running if is_up else 0
-            up.add_metric(shard, is_up)
-            able.add_metric(shard, seen.is_able_to_claim(now_ms))
-            running.add_metric(shard, busy)
-            capacity.add_metric(shard, seen.capacity)
-            utilisation.add_metric(shard, min(busy / seen.capacity, 1.0))
-            restarts.add_metric(shard, seen.restarts)
-        yield from (up, able, running, capacity, utilisation, restarts)
-
-
-class ReloadCollector(Collector):
-    """Reloads of the host, read from its board at each scrape."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def collect(self) -> Iterator[Metric]:
-        """The one."""
-        reloads = CounterMetricFamily(
-            "shoal_config_reloads",
-            "Reloads by what came of them: done; refused, nothing was replaced; stopped, a new shard "
-            "could not start.",
-            labels=["outcome"],
-        )
-        for outcome, count in self._board.reloads().items():
-            reloads.add_metric([outcome], count)
-        yield reloads
 
 
 class Exporter:
@@ -110,7 +48,8 @@ class Exporter:
         if metrics_directory is not None:
             MultiProcessCollector(self._registry, path=os.fspath(metrics_directory))  # type: ignore[no-untyped-call]
         self._registry.register(PageCollector(board))
-        self._registry.register(ReloadCollector(board))
+        self._registry.register(HostCollector(board))
+        self._registry.register(BuildCollector())
         self._lock = threading.Lock()
         self._cached = b""
         self._cached_s = float("-inf")

@@ -22,6 +22,11 @@ class Fleet:
         #: How many shards there should be.
         self.target = shards
 
+    @property
+    def board(self) -> Board:
+        """The pages of the shards, and what is counted of all of them."""
+        return self._board
+
     def __iter__(self) -> Iterator[Slot]:
         return iter([*self._slots, self.isolation])
 

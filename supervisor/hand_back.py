@@ -75,8 +75,8 @@ class HandBack:
         """When to call ``fork_due`` next; None = there is nothing to fork."""
         return min((job.due_s for job in self._jobs if job.helper is None), default=None)
 
-    def ended(self, job: Job, ending: Ending, now_s: float) -> None:
-        """A job's releaser ended."""
+    def ended(self, job: Job, ending: Ending, now_s: float) -> int:
+        """A job's releaser ended; returns how many tasks it handed back."""
         reported = job.helper.report.text if job.helper else ""
         job.helper = None
         numbers = reported.split()
@@ -91,8 +91,9 @@ class HandBack:
                 job.incarnation,
                 took_ms,
             )
-            return
+            return int(numbers[0])
         self._again(job, f"its releaser ended: {ending}", now_s)
+        return 0
 
     def _launch(self, job: Job, now_s: float) -> None:
         try:

@@ -119,6 +119,11 @@ class Launcher:
         helper = self._fork(run, f"shoal shard {slot.label}", signal.SIGTERM)
         slot.started(helper.pid, str(incarnation), helper.report, now_s)
 
+    def forget_gauges(self, slot: Slot) -> None:
+        """Remove from the host's metrics what was so of the dead shard of this place."""
+        if self._metrics_directory is not None:
+            metrics.forget_gauges(self._metrics_directory, slot.label)
+
     def fork_releaser(self, incarnation: str, reason: str, blame: Blame | None) -> Helper:
         """Fork a child that hands back what a dead shard was running.
 

@@ -95,7 +95,16 @@ class Reaper:
         page = slot.page.snapshot()
         has_ended = page.state is PageState.ENDED
         killed_for = slot.killed_for
-        end = End(ending, slot.ended(now_s), failure, was_told, is_rolling, has_ended)
+        end = End(
+            ending,
+            slot.ended(now_s),
+            failure,
+            was_told,
+            is_rolling,
+            has_ended,
+            is_guilty=bool(killed_for),
+        )
+        self._starter.bury(slot, end.how)
         blame = None
         if end.is_lost:
             blame = blame_for(ending, page, killed_for=killed_for)
@@ -183,7 +192,8 @@ class Reaper:
     def _releaser_ended(self, job: Job, ending: Ending) -> None:
         if job.helper is not None:
             self._inbox.forget(job.helper.report)
-        self._hand_back.ended(job, ending, time.monotonic())
+        tasks = self._hand_back.ended(job, ending, time.monotonic())
+        self._fleet.board.released(tasks)
 
     def _kept_ended(self, keeper: HelperKeeper, helper: Helper, ending: Ending) -> None:
         self._inbox.forget(helper.report)

@@ -50,6 +50,16 @@ class Starter:
             self._inbox.watch(slot.report)
         logger.debug("shard {} forked: {}, pid {}", slot.label, slot.incarnation, slot.pid)
 
+    def bury(self, slot: Slot, how: str) -> None:
+        """A shard ended there: count it, and let its gauges go.
+
+        Args:
+            slot: Its place.
+            how: One of ``shoal.supervisor.board.EXITS``.
+        """
+        self._fleet.board.exited(how)
+        self._launcher.forget_gauges(slot)
+
     def later(self, slot: Slot, pause_s: float) -> None:
         """Fork a shard there after a pause."""
         slot.phase, slot.due_s = Phase.WAITING, time.monotonic() + pause_s

@@ -47,11 +47,22 @@ class End:
     is_rolling: bool
     #: Whether it said on its page that it has come to its own end.
     has_ended: bool = True
+    #: Whether the supervisor killed it for what it did.
+    is_guilty: bool = False
 
     @property
     def is_clean(self) -> bool:
         """Whether it ended well: exit status 0 alone is also what user code may exit with."""
         return self.ending.is_clean and (self.has_ended or not self.life.was_ready)
+
+    @property
+    def how(self) -> str:
+        """In one word, for whoever counts: one of ``shoal.supervisor.board.EXITS``."""
+        if self.failure is not None:
+            return "failed"
+        if self.is_clean:
+            return "clean"
+        return "killed" if self.ending.signal in _OUTSIDE and not self.is_guilty else "crashed"
 
     @property
     def is_lost(self) -> bool:

@@ -37,7 +37,11 @@ class Outbox:
     written when its turn comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[str, int], None] | None = None) -> None:
+        """``dropped`` is told of events that are given up: the topic, and how many."""
+        self._on_drop = dropped
+        #: When the newest event of the last frame happened, Unix ms; 0 = none did just now.
+        self.newest_ms = 0
         self._control: deque[bytes] = deque()
         self._states: dict[str, tuple[bytes | None, Callable[[], bytes]]] = {}
         self._batches: deque[Batch] = deque()
@@ -91,6 +95,8 @@ class Outbox:
         """Note events that are not sent."""
         self._dropped[topic] = self._dropped.get(topic, 0) + number
         self.dropped += number
+        if self._on_drop is not None:
+            self._on_drop(topic, number)
 
     def forget(self, topic: str) -> None:
         """Nothing that waits for this topic is sent any more."""
@@ -142,6 +148,9 @@ class Outbox:
         first = self._sequence + 1
         self._sequence += len(batch.events)
         dropped = self.take_dropped(batch.topic)
+        newest = batch.events[-1]
+        if not batch.replay and newest.stream >= 0:
+            self.newest_ms = newest.entry.ms
         return b'{"kind":"events","topic":%b,"seen":%d,"shown":%d%b%b,"events":[%b]}' % (
             msgspec.json.encode(batch.topic),
             batch.seen,

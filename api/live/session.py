@@ -28,6 +28,7 @@ from shoal.model.role import Role, Scope
 from shoal.telemetry.logs import logger
 
 if TYPE_CHECKING:
+    from shoal.api.metrics import LiveMetrics
     from shoal.api.principal import Principal
 
 #: Between two pings, in seconds.
@@ -49,6 +50,7 @@ class Session:
         board: Shows states.
         principal: Whose connection it is.
         stopping: Set when the process is to end.
+        metrics: Told what the client gets, and does not get.
     """
 
     def __init__(
@@ -58,13 +60,15 @@ class Session:
         board: Board,
         principal: Principal,
         stopping: asyncio.Event,
+        metrics: LiveMetrics,
     ) -> None:
         self._socket = socket
         self._hub = hub
         self._board = board
         self._principal = principal
         self._stopping = stopping
-        self._outbox = Outbox()
+        self._metrics = metrics
+        self._outbox = Outbox(metrics.dropped)
         self._topics: set[str] = set()
         self._feed: Feed | None = None
         self._replays: set[asyncio.Task[None]] = set()
@@ -149,6 +153,9 @@ class Session:
                         await socket.send_frame(frame, WSMsgType.TEXT)
                 except TimeoutError:
                     return SLOW, "too slow"
+                if outbox.newest_ms:
+                    self._metrics.sent(outbox.newest_ms)
+                    outbox.newest_ms = 0
 
     async def _receive(self) -> tuple[int, str]:
         async for message in self._socket:
@@ -208,6 +215,7 @@ class Session:
         self._hub.follow(events=True)
 
         def missed(since_ms: int, until_ms: int) -> None:
+            self._metrics.gaps.inc()
             data = {"since": time_text(since_ms), "until": time_text(until_ms)}
             self._outbox.say({"kind": "missed", "topic": FEED, "data": data})
 

@@ -20,6 +20,7 @@ from shoal.errors import BrokerUnavailable
 from shoal.model.cursor import Cursor
 
 if TYPE_CHECKING:
+    from shoal.api.metrics import LiveMetrics
     from shoal.api.principal import Principal
 
 #: A silent stream has a comment so often, in seconds, so that proxies keep it.
@@ -36,10 +37,14 @@ class Stream:
         filter: Which events.
         every: Whether all of them; else a sample.
         cursor: What to begin with; ``None`` = what happens from now on.
+        metrics: Told what the client does not get.
     """
 
-    def __init__(self, filter: Filter, cursor: Cursor | None, *, every: bool) -> None:
-        self._outbox = Outbox()
+    def __init__(
+        self, filter: Filter, cursor: Cursor | None, metrics: LiveMetrics, *, every: bool
+    ) -> None:
+        self._metrics = metrics
+        self._outbox = Outbox(metrics.dropped)
         self._feed = Feed("feed", self._outbox, filter, every=every)
         self._cursor = cursor
         self._sequence = 0
@@ -64,7 +69,8 @@ class Stream:
         since = request.headers.get("Last-Event-ID") or query.get("since")
         try:
             cursor = None if since is None else Cursor.decode(since)
-            return cls(filter_of(query), cursor, every=mode == "every")
+            metrics = request.app[STATE].http.live
+            return cls(filter_of(query), cursor, metrics, every=mode == "every")
         except ValueError as error:
             raise Problem("invalid_parameter", str(error)) from None
 
@@ -101,6 +107,7 @@ class Stream:
 
     async def _begin(self, hub: Hub) -> None:
         def missed(since_ms: int, until_ms: int) -> None:
+            self._metrics.gaps.inc()
             self._outbox.say({"since": time_text(since_ms), "until": time_text(until_ms)})
 
         try:

@@ -49,14 +49,14 @@ async def prometheus(request: web.Request) -> web.Response:
     """What this host's API processes counted, and gauges of the whole deployment."""
     state = request.app[STATE]
     try:
-        overview = await state.cluster.overview.get()
+        scrape = await state.cluster.scrape.get()
     except ShoalError:
-        overview = None
+        scrape = None
     state.http.in_progress.set(state.occupancy.requests)
     text = metrics.page(
         state.http,
-        overview,
+        scrape,
         with_own=state.settings.metrics_enabled,
-        warning_depth=state.settings.limit.warning_depth,
+        limits=state.settings.limit,
     )
     return respond(text, content_type=_PROMETHEUS)

@@ -14,7 +14,7 @@ from shoal.api.live.session import HEARTBEAT_S, Session
 from shoal.api.live.sse import Stream
 from shoal.api.problems import Problem
 from shoal.api.responses import respond
-from shoal.api.state import PRINCIPAL, STATE
+from shoal.api.state import PRINCIPAL, STATE, ApiState
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -32,9 +32,11 @@ async def websocket(request: web.Request) -> web.StreamResponse:
             "bad_request",
             "This address speaks WebSocket (RFC 6455) only; for plain HTTP there is /api/v1/events.",
         )
-    with _counted(request.app[STATE].live) as live:
+    with _counted(state) as live:
         await socket.prepare(request)
-        await Session(socket, live.hub, live.board, request[PRINCIPAL], state.stopping).serve()
+        await Session(
+            socket, live.hub, live.board, request[PRINCIPAL], state.stopping, state.http.live
+        ).serve()
     return socket
 
 
@@ -43,7 +45,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     stream = Stream.parse(request)
     if request.method == "HEAD":
         return respond(b"", content_type="text/event-stream")
-    with _counted(request.app[STATE].live) as live:
+    with _counted(request.app[STATE]) as live:
         return await stream.serve(request, live.hub, request[PRINCIPAL])
 
 
@@ -53,16 +55,19 @@ async def stats(request: web.Request) -> web.Response:
 
 
 @contextlib.contextmanager
-def _counted(live: Live) -> Iterator[Live]:
+def _counted(state: ApiState) -> Iterator[Live]:
     """While a client is connected.
 
     Raises:
         Problem: ``busy``.
     """
+    live, clients = state.live, state.http.live.clients
     if live.connections >= MAX_CONNECTIONS:
         raise Problem("busy", "Too many live connections. Come again.", retry_after_s=5.0)
     live.connections += 1
+    clients.inc()
     try:
         yield live
     finally:
         live.connections -= 1
+        clients.dec()

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from time import monotonic
 from typing import Any, Generic, Self, TypeVar
 
 import hiredis
@@ -82,6 +83,10 @@ class Broker(Operations):
         self._slots = [keys.slot for keys in self.keys]
         self._admission = Admission(self)
         self._commands: dict[str, tuple[bytes, bytes]] = {}
+        #: Told of each answered call: the verb, and how long it took in seconds. ``None`` = nobody asks.
+        self.answered: Callable[[str, float], None] | None = None
+        #: Told of each batch that was handed over, and of what became of it. ``None`` = nobody asks.
+        self.stored: Callable[[Sequence[Submission], Sequence[Submitted]], None] | None = None
 
     def adopt(self, settings: Settings) -> None:
         """Have these limits and this retention from the next call on; all else must be as before."""
@@ -145,7 +150,12 @@ class Broker(Operations):
         version = self.topology.version
         if isinstance(reply, ShoalError):
             raise reply
-        answer = await reply
+        if (answered := self.answered) is None:
+            answer = await reply
+        else:
+            began_s = monotonic()
+            answer = await reply
+            answered(call.script.name, monotonic() - began_s)
         repaired: set[str] = set()
         while _is_refusal(answer):
             text = _text(answer)
@@ -221,7 +231,16 @@ class Broker(Operations):
     async def submit(self, partition: int, tasks: Sequence[Submission]) -> list[Submitted]:
         """Accept tasks, at most 256 and 4 MiB a call; in order, what became of each."""
         if self._admission.knows(tasks):
-            return await self.run(self.calls.submit(partition, tasks))
+            answers = await self.run(self.calls.submit(partition, tasks))
+        else:
+            answers = await self._submit_admitted(partition, tasks)
+        if self.stored is not None:
+            self.stored(tasks, answers)
+        return answers
+
+    async def _submit_admitted(
+        self, partition: int, tasks: Sequence[Submission]
+    ) -> list[Submitted]:
         refused = await self._admission.refusals(tasks)
         let_in = [task for place, task in enumerate(tasks) if place not in refused]
         stored = await self.run(self.calls.submit(partition, let_in)) if let_in else []

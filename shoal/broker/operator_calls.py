@@ -50,7 +50,7 @@ def peek(partition: int, stream: str, limit: int) -> Call[list[PeekedTask]]:
 
 
 def oldest(partition: int) -> Call[tuple[int, dict[str, int]]]:
-    """Redis' time in ms, and when the oldest ready task of each stream became ready."""
+    """Redis' time in ms, and when the oldest ready task of each stream became ready; see ``lua/oldest.lua``."""
 
     def decode(reply: list[Any]) -> tuple[int, dict[str, int]]:
         names = (name.decode() for name in reply[1::2])

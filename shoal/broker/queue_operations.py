@@ -23,6 +23,15 @@ class DeadGroups(NamedTuple):
     counted: int
 
 
+class Waiting(NamedTuple):
+    """What waits longest, in seconds."""
+
+    #: By (queue, priority number), as :meth:`QueueOperations.oldest` has it.
+    oldest_s: dict[tuple[str, int], float]
+    #: The task that is due and not ready yet; 0 = there is none.
+    overdue_s: float
+
+
 class QueueOperations:
     """A part of the broker; see :class:`shoal.broker.broker.Broker`."""
 
@@ -57,14 +66,20 @@ class QueueOperations:
 
         A task that was handed back or isolated counts from when it first became ready.
         """
+        return (await self.waiting()).oldest_s
+
+    async def waiting(self) -> Waiting:
+        """What waits longest: to be claimed, and to be made ready."""
+        overdue_s = 0.0
         ages: dict[tuple[str, int], float] = {}
         for one in [self.pending(operator_calls.oldest(n)) for n in range(self.partitions)]:
             now_ms, streams = await one
+            overdue_s = max(overdue_s, (now_ms - streams.pop("scheduled", now_ms)) / 1000)
             for stream, ready_ms in streams.items():
                 queue, priority = stream.split(":")[:2]
                 key = queue, int(priority)
                 ages[key] = max(ages.get(key, 0.0), (now_ms - ready_ms) / 1000)
-        return ages
+        return Waiting(ages, overdue_s)
 
     async def dead_groups(self, most: int = GROUPED) -> DeadGroups:
         """What the DEAD tasks died of: by type, reason and fingerprint.

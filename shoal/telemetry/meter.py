@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import Counter, Histogram
 
+from shoal.broker.results import Submission, Submitted
+from shoal.model.priority import Priority
+from shoal.model.transitions import State
 from shoal.telemetry.histogram import add_observations
 from shoal.telemetry.metrics import DURATION_BUCKETS_S, OTHER, Metrics
 
-__all__ = ["TaskMeter"]
+__all__ = ["SubmitMeter", "TaskMeter"]
 
 _BUCKETS = len(DURATION_BUCKETS_S) + 1
+#: What a run's end may lead to.
+_STATUSES = (State.COMPLETED, State.FAILED, State.DEAD, State.CANCELLED)
 
 
 class _Row:
@@ -53,6 +59,14 @@ class TaskMeter:
         self._flushed_s = clock_s()
         # Several types may share the row of ``other``.
         self._rows: dict[bytes, _Row] = {}
+
+    def expect(self, types: Iterable[bytes]) -> None:
+        """Show these types at 0 from now on, so that the first task of each is an increase."""
+        for task_type in types:
+            row = self._rows.get(task_type) or self._row(task_type)
+            self._metrics.retries.labels(row.label)
+            for status in _STATUSES:
+                self._child(row, status.value)
 
     def ended(self, task_type: bytes, status: str, seconds: float) -> None:
         """A run ended.
@@ -113,3 +127,21 @@ class TaskMeter:
             child = self._metrics.completed.labels(row.label, str(status))
             row.children[status] = child
         return child
+
+
+class SubmitMeter:
+    """Counts the tasks that the handlers of this process submit."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def stored(self, tasks: Sequence[Submission], answers: Sequence[Submitted]) -> None:
+        """A batch was handed over; those of it that are new count."""
+        tally: Tally[tuple[str, int]] = Tally(
+            (task.type, task.priority)
+            for task, answer in zip(tasks, answers, strict=True)
+            if answer.status == "new"
+        )
+        for (task_type, priority), number in tally.items():
+            label = self._metrics.type_label(task_type.encode())
+            self._metrics.submitted.labels(label, Priority(priority).name).inc(number)

@@ -2,7 +2,8 @@
 
 A host's shards write to files of one directory, named by *slot* and not by process id, so that a
 restarted shard goes on where its predecessor stopped and restarts leave no files behind. The
-exporter adds the files up. Without a directory everything stays in the process.
+exporter adds the files up. Gauges are of the living only: they go when their process does
+(``forget_gauges``). Without a directory everything stays in the process.
 
 Labels are bounded: a task type becomes a label value only through :class:`TypeLabels`.
 """
@@ -12,6 +13,9 @@ from __future__ import annotations
 import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.multiprocess import mark_process_dead
+
+from shoal.model.priority import Priority
 
 __all__ = [
     "DURATION_BUCKETS_S",
@@ -20,6 +24,7 @@ __all__ = [
     "TypeLabels",
     "configure",
     "current",
+    "forget_gauges",
     "place_values",
     "submitted_counter",
 ]
@@ -27,6 +32,7 @@ __all__ = [
 #: Upper bounds of how long a task's code ran, in seconds; the last bucket is open.
 DURATION_BUCKETS_S = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    900.0, 3600.0,
 )  # fmt: skip
 #: Upper bounds of how long a task that could run had to wait for a worker, in seconds.
 PICKUP_BUCKETS_S = (
@@ -44,6 +50,10 @@ PICKUP_BUCKETS_S = (
     300.0,
     3600.0,
 )
+#: Upper bounds of how late the event loop was, in seconds.
+LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+#: Upper bounds of a call to Redis, in seconds; 0.005 is the budget of every operation.
+CALL_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 #: Upper bounds of a flush of outcomes, in tasks.
 BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 256)
 #: The label value of every type beyond the bound.
@@ -82,6 +92,17 @@ def submitted_counter(registry: CollectorRegistry) -> Counter:
     )
 
 
+def redis_calls_histogram(registry: CollectorRegistry) -> Histogram:
+    """Calls of scripts; shards and API processes observe their own."""
+    return Histogram(
+        "shoal_redis_call_seconds",
+        "From a script's call to its reply, as the process's event loop saw it, by verb.",
+        ["verb"],
+        buckets=CALL_BUCKETS_S,
+        registry=registry,
+    )
+
+
 class Metrics:
     """The metrics of one process. Ask :func:`current` for it; keep the children of ``labels``."""
 
@@ -111,10 +132,14 @@ class Metrics:
         )
         self.pickup = Histogram(
             "shoal_task_pickup_seconds",
-            "How long the oldest waiting task had waited when a shard asked for work.",
+            "How long the first task that a claim brought had been ready, by priority; one for each claim.",
+            ["priority"],
             buckets=PICKUP_BUCKETS_S,
             registry=registry,
         )
+        #: The same by the priority's number, for the hot path.
+        self.pickups = tuple(self.pickup.labels(p.name) for p in sorted(Priority))
+        self.redis_calls = redis_calls_histogram(registry)
         self.claims = Counter(
             "shoal_claims",
             "Claim calls answered, by whether they brought tasks (found, empty).",
@@ -141,6 +166,11 @@ class Metrics:
             "Running tasks that another worker had taken over meanwhile.",
             registry=registry,
         )
+        self.recovered = Counter(
+            "shoal_tasks_recovered",
+            "Tasks handed back because their worker had been silent for longer than its lease.",
+            registry=registry,
+        )
         self.broker_unavailable = Counter(
             "shoal_broker_unavailable",
             "Calls that Redis did not answer or could not serve, by verb.",
@@ -156,26 +186,32 @@ class Metrics:
         self.outbox_age = Gauge(
             "shoal_outbox_age_seconds",
             "Age of the oldest notice of a dependency that waits to be delivered, as this host's shards see it.",
-            multiprocess_mode="max",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.redis_latency = Gauge(
             "shoal_redis_latency_seconds",
             "Round trip of the last PING, the slowest of this host's shards.",
-            multiprocess_mode="max",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.throttled = Gauge(
             "shoal_throttled",
             "How many of this host's shards are throttled now, by reason (latency, memory, cpu).",
             ["why"],
-            multiprocess_mode="sum",
+            multiprocess_mode="livesum",
             registry=registry,
         )
-        self.loop_lag = Gauge(
+        self.loop_lag = Histogram(
             "shoal_event_loop_lag_seconds",
-            "How late the event loop last was, the latest of this host's shards.",
-            multiprocess_mode="max",
+            "How late the event loop of a shard was, looked at four times a second.",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self.loop_blocked = Gauge(
+            "shoal_event_loop_blocked_seconds",
+            "For how long an event loop has not turned; 0 below one second, the longest of this host's shards.",
+            multiprocess_mode="livemax",
             registry=registry,
         )
 
@@ -212,8 +248,15 @@ def place_values(directory: str | os.PathLike[str] | None, slot: str | int = 0) 
         # defines later lands in the same place.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.fspath(directory)
         identity = str(slot)
+        # Counters go on where the last process of this name stopped; its gauges are not about this one.
+        forget_gauges(directory, identity)
         multiprocess = values.MultiProcessValue(process_identifier=lambda: identity)  # type: ignore[no-untyped-call]
         values.ValueClass = multiprocess
+
+
+def forget_gauges(directory: str | os.PathLike[str], slot: str | int) -> None:
+    """Remove the gauges that the last process of this name left, which is known to be dead."""
+    mark_process_dead(str(slot), os.fspath(directory))  # type: ignore[no-untyped-call]
 
 
 def current() -> Metrics:

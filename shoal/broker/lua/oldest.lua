@@ -1,7 +1,7 @@
 #!lua flags=no-writes
--- oldest: how long the oldest ready task of each stream has waited.
+-- oldest: since when the oldest ready task of each stream waits, and since when a task is due that is not ready yet.
 --   KEYS[1]  the partition's marker
--- Returns  {now ms, stream, ms of its oldest ready entry, repeated}
+-- Returns  {now ms, stream, ms of its oldest ready entry, repeated}; `scheduled` and the due time, if that has passed
 -- Changes  nothing.
 --# include lib_base
 local out, m = { NOW }, 1
@@ -27,5 +27,9 @@ for k = 1, #fields do
       out[m + 1] = stream; out[m + 2] = tonumber(match(first, '^%d+')); m = m + 2
     end
   end
+end
+local first = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
+if first[2] and tonumber(first[2]) < NOW then
+  out[m + 1] = 'scheduled'; out[m + 2] = math.floor(tonumber(first[2]))
 end
 return out

@@ -15,7 +15,8 @@ import pytest
 from shoal.broker.results import Blame
 from shoal.page import PageState
 from shoal.supervisor.board import Board
-from shoal.supervisor.exporter import Exporter, PageCollector, _Server
+from shoal.supervisor.collectors import HostCollector, PageCollector
+from shoal.supervisor.exporter import Exporter, _Server
 from shoal.supervisor.hand_back import HandBack
 from shoal.supervisor.launcher import Helper
 from shoal.supervisor.slot import Ending, Report
@@ -55,6 +56,39 @@ def test_gauges_come_from_the_pages(board: Board) -> None:
         ("shoal_worker_utilization_ratio", "1"): 0.0,
         ("shoal_shard_restarts_total", "0"): 0,
         ("shoal_shard_restarts_total", "1"): 1,
+    }
+
+
+def test_the_host_counts_ends_reloads_and_what_was_handed_back(board: Board) -> None:
+    """How shards ended, what came of reloads, and that the last one was refused."""
+
+    def values() -> dict[tuple[str, ...], float]:
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in HostCollector(board).collect()
+            for sample in family.samples
+        }
+
+    before = values()
+    assert before["shoal_config_last_reload_successful",] == 1
+    for how in ("clean", "killed", "killed"):
+        board.exited(how)
+    board.reloaded("done")
+    board.reloaded("refused")
+    board.released(7)
+    after = values()
+    began_s = after.pop(("shoal_config_last_reload_success_timestamp_seconds",))
+    assert began_s >= before["shoal_config_last_reload_success_timestamp_seconds",]
+    assert after == {
+        ("shoal_config_reloads_total", "done"): 1,
+        ("shoal_config_reloads_total", "refused"): 1,
+        ("shoal_config_reloads_total", "stopped"): 0,
+        ("shoal_config_last_reload_successful",): 0,
+        ("shoal_shard_exits_total", "clean"): 1,
+        ("shoal_shard_exits_total", "failed"): 0,
+        ("shoal_shard_exits_total", "killed"): 2,
+        ("shoal_shard_exits_total", "crashed"): 0,
+        ("shoal_tasks_released_total",): 7,
     }
 
 
