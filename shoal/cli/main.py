@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.shell_completion import shell_complete
 
 from shoal import __version__
 from shoal.cli.output import say_error
@@ -43,6 +44,7 @@ _COMMANDS = {
     "health": "shoal.cli.health:health",
     "verify": "shoal.cli.verify:verify",
     "partition": "shoal.cli.partition:partition",
+    "completion": "shoal.cli.completion:completion",
 }
 
 
@@ -85,8 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Not cli.main, which answers a closed pipe with the status of a verification that failed.
         given = sys.argv[1:] if arguments is None else list(arguments)
-        with cli.make_context("shoal", given) as context:
-            result: Any = cli.invoke(context)
+        result: Any
+        if arguments is None and (asked := os.environ.get("_SHOAL_COMPLETE")):
+            # A shell asks what may come next; see shoal.cli.completion.
+            result = shell_complete(cli, {}, "shoal", "_SHOAL_COMPLETE", asked)
+        else:
+            with cli.make_context("shoal", given) as context:
+                result = cli.invoke(context)
         sys.stdout.flush()
         return int(result or ExitStatus.OK)
     except click.exceptions.Exit as end:
