@@ -68,6 +68,18 @@ _FEED = (
     ),
     Parameter("since", {"type": "string"}, "The id of an event: what happened after it."),
 )
+_SERIES = (
+    Parameter(
+        "range",
+        {"type": "string", "default": "15m", "examples": ["6h"]},
+        "How far back: a duration from 10 s to 7 days.",
+    ),
+    Parameter(
+        "step",
+        {"type": "string", "examples": ["10s"]},
+        "Between two points; otherwise the smallest with at most 1,080 points.",
+    ),
+)
 _INCLUDE = Parameter(
     "include",
     {"type": "string"},
@@ -130,6 +142,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
     ),
     "GET /api/v1/events": Description(answers={200: "text/event-stream"}, query=_FEED),
     "GET /api/v1/stats": _answers((200, documents.Stats)),
+    "GET /api/v1/series": _answers((200, documents.SeriesDocument), query=_SERIES),
     "POST /api/v1/ws-tickets": _answers((201, documents.Ticket)),
     "POST /api/v1/operations": Description(
         bodies.OperationBody, _OPERATION.answers, has_location=True, links=_OPERATION.links

@@ -357,3 +357,27 @@ class Stats(Struct):
     oldest_age: dict[str, float]
     workers: WorkersTogether
     queues: list[QueueFigures]
+
+
+class Percentiles(Struct):
+    """Of each step: how many tasks were measured, and percentiles in seconds."""
+
+    count: list[int | None]
+    p50: list[float | None]
+    p95: list[float | None]
+    p99: list[float | None]
+
+
+class SeriesDocument(Struct):
+    """Numbers over time: each list has a value for each of ``times``; ``null`` = not known."""
+
+    now: str
+    range: int
+    step: int
+    times: list[int]
+    rates: dict[str, list[float | None]]
+    tasks: dict[str, list[int | None]]
+    depth: dict[str, list[int | None]]
+    workers: dict[str, list[int | None]]
+    wait: Percentiles
+    run: Percentiles

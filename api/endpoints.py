@@ -120,6 +120,7 @@ LIVE = (
     Endpoint("GET", "/ws", live.websocket, Role.VIEWER, Scope.EVENTS, takes_ticket=True),
     Endpoint("GET", "/api/v1/events", live.events, Role.VIEWER, Scope.EVENTS),
     Endpoint("GET", "/api/v1/stats", live.stats, Role.VIEWER, Scope.STATS),
+    Endpoint("GET", "/api/v1/series", live.series, Role.VIEWER, Scope.STATS),
 )
 
 _PAGES = "|".join(site.PAGES)

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from aiohttp import web
 
 from shoal.api.addresses import Addresses
+from shoal.api.live.masking import MaskedFrames
 from shoal.api.problems import Problem
 from shoal.api.sockets import BACKLOG
 from shoal.api.state import STATE
@@ -94,6 +95,10 @@ class Protocol(web.RequestHandler):
         """Called by the loop; what comes from who was not let in is not looked at."""
         if self._address is not None:
             super().data_received(data)
+
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """Called when a WebSocket begins."""
+        super().set_parser(cast("Any", MaskedFrames(parser)), data_received_cb)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by the loop."""

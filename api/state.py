@@ -20,6 +20,7 @@ from shoal.api.metrics import HttpMetrics
 from shoal.api.operations import OperationRunner
 from shoal.api.ratelimit import SubmissionLimit
 from shoal.api.schema import TaskReader
+from shoal.api.series import SeriesReader
 from shoal.config import Settings
 from shoal.errors import ConfigurationError
 
@@ -42,6 +43,7 @@ class ApiState:
     operations: OperationRunner
     addresses: Addresses
     limit: SubmissionLimit
+    series: SeriesReader
     #: What happens, for those who are told while it does.
     live: Live = field(init=False)
     occupancy: Occupancy = field(default_factory=Occupancy)
@@ -89,8 +91,8 @@ async def open_state(
         gateway = await stack.enter_async_context(Gateway(settings, answered))
         authenticator = Authenticator(settings, gateway)
         operations = OperationRunner(gateway)
-        occupancy = Occupancy()
-        await stack.enter_async_context(_kept(authenticator, operations, http, occupancy))
+        occupancy, series = Occupancy(), SeriesReader(gateway)
+        await stack.enter_async_context(_kept(authenticator, operations, http, occupancy, series))
         state = ApiState(
             settings=settings,
             gateway=gateway,
@@ -103,6 +105,7 @@ async def open_state(
             operations=operations,
             addresses=Addresses(settings.api.trusted_proxies),
             limit=SubmissionLimit(settings.api, gateway),
+            series=series,
         )
         state.live = Live(gateway, settings, lambda task: document_of(task, state))
         await stack.enter_async_context(state.live.running())
@@ -115,12 +118,14 @@ async def _kept(
     operations: OperationRunner,
     http: HttpMetrics,
     occupancy: Occupancy,
+    series: SeriesReader,
 ) -> AsyncIterator[None]:
-    """While inside, keys are kept fresh, operations are gone on with, and metrics are handed over."""
+    """While inside, keys are kept fresh, operations and series gone on with, metrics handed over."""
     keeping = [
         asyncio.create_task(authenticator.ring.keep(), name="shoal-keys"),
         asyncio.create_task(operations.keep(), name="shoal-operations"),
         asyncio.create_task(http.keep(occupancy), name="shoal-metrics"),
+        asyncio.create_task(series.keep(), name="shoal-series"),
     ]
     try:
         yield

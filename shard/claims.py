@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shoal.shard.ledger import Ledger
     from shoal.shard.settler import Settler
     from shoal.telemetry.metrics import Metrics
+    from shoal.telemetry.times import Times
 
 #: A partition that is paused for resharding, or refuses claims, is asked again this often (seconds).
 REFUSED_RETRY_S: Final = 1.0
@@ -54,6 +55,7 @@ class Claims:
         replied: Callable[[Lane, Claimed], None],
         is_dead: Callable[[], None],
         metrics: Metrics,
+        times: Times,
         rng: Random,
     ) -> None:
         """Begin with nothing outstanding.
@@ -71,6 +73,7 @@ class Claims:
             replied: Called after the tasks of a reply were begun.
             is_dead: Called when the broker says that this incarnation was released.
             metrics: Counts claims.
+            times: Counts how long tasks waited.
             rng: Draws the jitter of repetitions.
         """
         self._broker = broker
@@ -85,6 +88,7 @@ class Claims:
         self._replied = replied
         self._is_dead = is_dead
         self._metrics = metrics
+        self._times = times
         self._found = metrics.claims.labels("found")
         self._empty = metrics.claims.labels("empty")
         self._promised = 0
@@ -186,8 +190,10 @@ class Claims:
             self._found.inc()
             self._metrics.claimed.inc(len(claimed.claims))
             # One of them stands for all: the first, which waited longest.
-            waited_ms = claimed.now_ms - _ready_ms(claimed.claims[0].token)
-            pickup = self._metrics.pickups[_priority(claimed.claims[0].token)]
+            tokens = [claim.token for claim in claimed.claims]
+            self._times.waited(claimed.now_ms, tokens, _ready_ms)
+            waited_ms = claimed.now_ms - _ready_ms(tokens[0])
+            pickup = self._metrics.pickups[_priority(tokens[0])]
             pickup.observe(max(0, waited_ms) / 1000)
             offset_ms = claimed.now_ms - now_s * 1000
             self._executor.start(lane.partition, claimed.claims, offset_ms)

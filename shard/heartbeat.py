@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 import shoal
+from shoal.broker.registry import Told
 from shoal.model.worker import WorkerRecord, WorkerState
 from shoal.shard.control import Why
 
@@ -45,6 +46,9 @@ class Heartbeat:
         self._is_paused = False
         self._beat_s = time.monotonic()
         self._busy_s = 0.0
+        #: What was measured and not yet told for sure; the number of the last report.
+        self._untold: Told | None = None
+        self._reports = 0
 
     def record(
         self,
@@ -79,7 +83,8 @@ class Heartbeat:
             BrokerUnavailable: Redis is away; the next one will do.
         """
         record = self.record(parts.ledger, parts.executor, parts.throttling.why)
-        wish = await registry.beat(record)
+        wish = await registry.beat(record, self.told(parts))
+        self._untold = None
         if wish.taken_by:
             self._control.stop_now(Why.REPLACED)
             return
@@ -88,6 +93,13 @@ class Heartbeat:
         self._is_paused = wish.desired == "paused"
         parts.pause(is_paused=self._is_paused)
         self._recycle(record)
+
+    def told(self, parts: Parts) -> Told:
+        """What was measured since the last heartbeat that was answered; until then it stays the same."""
+        if self._untold is None and (measured := parts.times.take()):
+            self._reports += 1
+            self._untold = Told(self._reports, measured)
+        return self._untold or Told(self._reports, "")
 
     def _recycle(self, record: WorkerRecord) -> None:
         most_tasks = self._settings.max_tasks_per_shard

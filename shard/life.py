@@ -151,7 +151,7 @@ async def _work(
             await parts.deferred.aclose()
     with contextlib.suppress(ShoalError, TimeoutError):
         async with asyncio.timeout(1.0):
-            await registry.leave(name, "shutdown")
+            await registry.leave(name, "shutdown", heartbeat.told(parts))
     logger.info(
         "{} has ended: {} tasks, {} failed", name, parts.executor.processed, parts.executor.failed
     )
@@ -175,6 +175,7 @@ def _claiming(
         every(_SLICE_S, parts.slice.run_once, "reading who is live", rng),
         every(parts.recoverer.INTERVAL_S, parts.recoverer.run_once, "recovering", rng),
         every(parts.janitor.INTERVAL_S, parts.janitor.run_once, "pruning", rng),
+        parts.series.run(lambda: 0 in parts.slice.own),
         every(parts.depth_watch.INTERVAL_S, parts.depth_watch.run_once, "reading depths", rng),
         parts.ticker.run(),
     ]

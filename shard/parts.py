@@ -8,6 +8,7 @@ from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
+from shoal.broker.series_writer import SeriesWriter
 from shoal.page import PageState
 from shoal.shard.claimer import Claimer
 from shoal.shard.claims import Claims
@@ -35,6 +36,7 @@ from shoal.shard.wakes import Wakes
 from shoal.telemetry.call_times import CallTimes
 from shoal.telemetry.meter import SubmitMeter, TaskMeter
 from shoal.telemetry.metrics import Metrics
+from shoal.telemetry.times import Times
 from shoal.vault import Vault
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ class Parts:
         self.ledger = Ledger(broker.partitions, settings.worker.concurrency)
         self.slice = Slice(registry, incarnation.name, broker.partitions)
         self.deferred = Deferred()
-        self.meter = TaskMeter(metrics)
+        self.times = Times()
+        self.meter = TaskMeter(metrics, times=self.times)
         if incarnation.index == 0:
             # One of the host's shards is enough, for what they show is added up.
             self.meter.expect(name.encode() for name in app.tasks)
@@ -139,6 +142,7 @@ class Parts:
                 replied=replied,
                 is_dead=is_dead,
                 metrics=metrics,
+                times=self.times,
                 rng=rng,
             ),
         )
@@ -183,7 +187,8 @@ class Parts:
         )
         self.recoverer = Recoverer(broker, name, self.slice, metrics=metrics)
         self.janitor = Janitor(broker, self.slice, own_retentions(app.tasks))
-        self.depth_watch = DepthWatch(broker, self.slice, settings.limit)
+        self.depth_watch = DepthWatch(broker, registry, self.slice, settings.limit)
+        self.series = SeriesWriter(broker, registry)
         self.ticker = Ticker(broker, app, self.slice, settings.retention.tombstone_s, rng)
 
     def pause(self, *, is_paused: bool) -> None:

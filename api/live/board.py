@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.api.cluster import Shared
 from shoal.api.live import figures
-from shoal.api.live.figures import Rates, Reading
+from shoal.api.live.figures import Rates
 from shoal.api.live.hub import FRAME_S, Hub
 from shoal.api.live.public import synthetic
 from shoal.api.live.topics import Topic
 from shoal.broker.happenings import Happening
+from shoal.broker.reading import read_counters
 from shoal.clock import mono_s
 from shoal.errors import ShoalError
 from shoal.model.event import EventType
@@ -33,6 +34,8 @@ STILL_S = 1.0
 UNSEEN_S = 5.0
 #: `queues` and `types`, which nobody reads faster, are shown at most so often, in seconds.
 TABLE_S = 0.25
+#: Operations are looked at so often, in seconds: their runners say so often how far they are.
+OPERATION_S = 0.5
 #: Of the time, what reading may take: the more it takes, the less often it is done.
 _SHARE = 0.1
 _TABLES = ("queues", "types")
@@ -48,9 +51,9 @@ class Board:
     Args:
         gateway: To Redis.
         hub: Says when something changed.
-        settings: With MAX_QUEUE_SIZE.
+        settings: With MAX_QUEUE_SIZE and SHOAL_QUEUE_WARNING.
         view: A task as clients see it.
-        operation: Reads an operation by its id; ``None`` = there is none.
+        operation: Reads an operation by its id; answers ``None`` when there is none.
     """
 
     def __init__(
@@ -59,11 +62,11 @@ class Board:
         hub: Hub,
         settings: Settings,
         view: Callable[[Inspected], dict[str, Any]],
-        operation: Reader | None = None,
+        operation: Reader,
     ) -> None:
         self._gateway = gateway
         self._hub = hub
-        self._max_depth = settings.limit.max_queue_size
+        self._limit = settings.limit
         self._view = view
         self._operation = operation
         self._topics = {name: Topic(name) for name in ("overview", *_TABLES, "workers")}
@@ -74,15 +77,14 @@ class Board:
         self._oldest: tuple[float, dict[tuple[str, int], float]] = (-STILL_S, {})
         self._periodic_s = 0.0
         self._tables_s = -TABLE_S
+        self._operations_s = -OPERATION_S
         self.stats = Shared(self._read_stats)
 
     def join(self, name: str, outbox: Outbox) -> bool:
         """Follow a topic; whether there is such a one."""
         topic = self._topics.get(name)
         if topic is None:
-            if not name.startswith(_TASK) and not (
-                name.startswith(_OPERATION) and self._operation is not None
-            ):
+            if not name.startswith((_TASK, _OPERATION)):
                 return False
             topic = self._topics[name] = Topic(name)
         if outbox not in topic.outboxes:
@@ -132,8 +134,7 @@ class Board:
         dirty, self._dirty = self._dirty, set()
         try:
             await self._show_tasks([name for name in dirty if name.startswith(_TASK)])
-            operations = [name for name in self._topics if name.startswith(_OPERATION)]
-            await self._show_operations(operations)
+            await self._show_operations(dirty)
             wants = {name for name, topic in self._topics.items() if topic.outboxes}
             periodic = self._hub.feeds.wants_periodic and mono_s() - self._periodic_s >= STILL_S
             if wants & {"overview", *_TABLES} or periodic or not is_wanted:
@@ -181,7 +182,7 @@ class Board:
     async def _figures(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """The data of ``overview``, ``queues`` and ``types``."""
         broker = self._gateway.connection.broker
-        reading: Reading = await figures.read_counters(broker)
+        reading = await read_counters(broker)
         now_s = mono_s()
         if now_s - self._oldest[0] >= STILL_S / 2:
             self._oldest = now_s, await broker.oldest()
@@ -191,7 +192,7 @@ class Board:
         workers = await self._read_workers()
         return (
             figures.overview_of(reading, rates, workers, oldest),
-            figures.queues_of(reading, stream_rates, oldest, self._max_depth),
+            figures.queues_of(reading, stream_rates, oldest, self._limit),
             reading.types,
         )
 
@@ -220,10 +221,13 @@ class Board:
                 document.pop(left_out, None)
             topic.show(document)
 
-    async def _show_operations(self, names: list[str]) -> None:
-        if self._operation is None:
-            return
-        for name in names:
+    async def _show_operations(self, dirty: set[str]) -> None:
+        """Those whom nobody was shown yet at once, the others as often as their runners say more."""
+        is_due = mono_s() - self._operations_s >= OPERATION_S
+        if is_due:
+            self._operations_s = mono_s()
+        names = [name for name in self._topics if name.startswith(_OPERATION)]
+        for name in names if is_due else dirty.intersection(names):
             document = await self._operation(name.removeprefix(_OPERATION))
             topic = self._topics.get(name)
             if topic is not None:

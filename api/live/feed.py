@@ -93,7 +93,11 @@ class Feeds:
     def offer(self, events: Sequence[Event]) -> None:
         """Give each group what fits."""
         for wanted, group in self._groups.items():
-            fits = [event for event in events if wanted.fits(event.happening)]
+            fits = [
+                event
+                for event in events
+                if wanted.fits(event.happening, is_periodic=event.id is None)
+            ]
             if fits:
                 sample = evenly(fits, SAMPLED)
                 for feed in group:

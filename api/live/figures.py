@@ -2,89 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from shoal.broker.broker import Broker
-from shoal.broker.results import QueueDepth
+from shoal.broker.reading import Reading
 from shoal.model.priority import Priority
-from shoal.model.transitions import State
 from shoal.model.worker import WorkerRecord
+from shoal.settings.task import LimitSettings
 
-#: What `totals` and `rates` have.
-TOTALS = (
-    "submitted",
-    "completed",
-    "retried",
-    "dead",
-    "cancelled",
-    "interrupted",
-    "requeued",
-    "settled",
-)
 #: Over how long rates are taken, in seconds.
 RATE_S = 5.0
-_HIGH = 0.8
-#: Counters of a type that end a run.
-_SETTLING = ("completed", "retried", "dead")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The counters at one moment, summed over all partitions."""
-
-    tasks: dict[str, int]
-    totals: dict[str, int]
-    #: By stream, as ``<queue>:<priority>``.
-    submitted: dict[str, int]
-    settled: dict[str, int]
-    queues: list[QueueDepth]
-    #: By task type: tasks by state, and how many runs were ``settled``, and how many of them ``failed``.
-    types: dict[str, dict[str, int]]
-
-
-async def read_counters(broker: Broker) -> Reading:
-    """One round trip to every partition.
-
-    Raises:
-        BrokerUnavailable: Redis is away.
-    """
-    raw = await broker.counters()
-    tasks = dict.fromkeys((state.value for state in State), 0)
-    totals = dict.fromkeys(TOTALS, 0)
-    streams: dict[str, Counter[str]] = {"submitted": Counter(), "settled": Counter()}
-    types: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for part in raw:
-        for state in tasks:
-            tasks[state] += int(part.counts.get(state, 0))
-        for field, value in part.counts.items():
-            state, _, of_type = field.partition(":")
-            if of_type and int(value):
-                types[of_type][state] += int(value)
-        for field, value in part.stats.items():
-            name, slash, stream = field.partition("/")
-            if slash:
-                if name in streams:
-                    streams[name][":".join(stream.split(":")[:2])] += int(value)
-                continue
-            name, _, of_type = field.partition(":")
-            if name in totals and of_type:
-                totals[name] += int(value)
-                if name in _SETTLING:
-                    types[of_type]["settled"] += int(value)
-                    types[of_type]["failed"] += int(value) * (name != "completed")
-    submitted, settled = streams["submitted"], streams["settled"]
-    totals["settled"] = sum(settled.values())
-    return Reading(
-        tasks,
-        totals,
-        dict(submitted),
-        dict(settled),
-        broker.depths_of(raw),
-        {name: dict(sorted(row.items())) for name, row in sorted(types.items())},
-    )
 
 
 class Rates:
@@ -153,7 +81,7 @@ def queues_of(
     reading: Reading,
     rates: Mapping[str, float],
     oldest_s: Mapping[tuple[str, int], float],
-    max_depth: int,
+    limit: LimitSettings,
 ) -> dict[str, Any]:
     """The topic ``queues``.
 
@@ -161,7 +89,7 @@ def queues_of(
         reading: The counters.
         rates: Settled runs a second by stream.
         oldest_s: Seconds by queue and priority.
-        max_depth: ``MAX_QUEUE_SIZE``.
+        limit: MAX_QUEUE_SIZE and SHOAL_QUEUE_WARNING.
     """
     rows: dict[str, Any] = {}
     for row in reading.queues:
@@ -178,25 +106,14 @@ def queues_of(
             "settled": reading.settled.get(f"{row.queue}:{row.priority}", 0),
             "throughput": rates.get(f"{row.queue}:{row.priority}", 0.0),
             "oldest_age": round(oldest_s.get((row.queue, row.priority), 0.0), 1),
-            "level": level_of(depth, max_depth),
+            "level": limit.level_of(depth),
         }
     return rows
 
 
-def level_of(depth: int, max_depth: int) -> str:
-    """``ok``, ``high`` or ``full``."""
-    if depth >= max_depth:
-        return "full"
-    return "high" if depth >= max_depth * _HIGH else "ok"
-
-
 __all__ = [
     "RATE_S",
-    "TOTALS",
     "Rates",
-    "Reading",
-    "level_of",
     "overview_of",
     "queues_of",
-    "read_counters",
 ]

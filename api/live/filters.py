@@ -69,13 +69,13 @@ class Filter:
         """Whether it names what is sent each second."""
         return self.events is not None and bool(self.events & _PERIODIC)
 
-    def fits(self, happening: Happening) -> bool:
-        """Whether this is wanted."""
+    def fits(self, happening: Happening, *, is_periodic: bool = False) -> bool:
+        """Whether this is wanted; what comes each second, whatever happens, only by its name."""
         event = happening.event
         if event is None:
             return False
         if self.events is None:
-            if event.value in _PERIODIC:
+            if is_periodic:
                 return False
         elif event.value not in self.events:
             return False

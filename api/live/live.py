@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.api.live.board import Board
 from shoal.api.live.hub import Hub
+from shoal.broker.tracked import OperationStore
 
 if TYPE_CHECKING:
     from shoal.api.gateway import Gateway
@@ -34,9 +35,14 @@ class Live:
         settings: Settings,
         view: Callable[[Inspected], dict[str, Any]],
     ) -> None:
+        self._gateway = gateway
         self.hub = Hub(gateway)
-        self.board = Board(gateway, self.hub, settings, view)
+        self.board = Board(gateway, self.hub, settings, view, self._operation)
         self.connections = 0
+
+    async def _operation(self, operation_id: str) -> dict[str, Any] | None:
+        found = await OperationStore(self._gateway.connection.broker).find(operation_id)
+        return None if found is None else found.to_json()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

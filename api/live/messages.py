@@ -9,6 +9,7 @@ import msgspec
 from shoal.api.live.filters import Filter, FilterSpec
 from shoal.model.cursor import Cursor
 from shoal.model.identity import parse_task_id
+from shoal.model.selection import check_operation_id
 
 #: Of one message, in bytes.
 MAX_MESSAGE = 64 * 1024
@@ -94,6 +95,11 @@ def normal_topic(topic: str) -> str:
     if kind == "task" and colon:
         try:
             return f"task:{parse_task_id(rest)}"
+        except ValueError as error:
+            raise Wrong("unknown_topic", str(error), topic) from None
+    if kind == "operation" and colon:
+        try:
+            check_operation_id(rest)
         except ValueError as error:
             raise Wrong("unknown_topic", str(error), topic) from None
     return topic

@@ -39,6 +39,8 @@ SLOW_S = 5.0
 MAX_WRONG = 10
 FEED = "feed"
 SLOW, EXPIRED = 4008, 4401
+#: What a topic of one thing shows stands in another part of the API.
+_SCOPES = {"task": Scope.TASKS, "operation": Scope.OPERATIONS}
 
 
 class Session:
@@ -46,6 +48,7 @@ class Session:
 
     Args:
         socket: Prepared.
+        transport: Under it; ``None`` = the client is gone already.
         hub: Brings events.
         board: Shows states.
         principal: Whose connection it is.
@@ -56,6 +59,7 @@ class Session:
     def __init__(
         self,
         socket: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
         hub: Hub,
         board: Board,
         principal: Principal,
@@ -63,6 +67,7 @@ class Session:
         metrics: LiveMetrics,
     ) -> None:
         self._socket = socket
+        self._transport = transport
         self._hub = hub
         self._board = board
         self._principal = principal
@@ -113,10 +118,9 @@ class Session:
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(1.0 if code == SLOW else 5.0):
                 await self._socket.close(code=code, message=reason.encode())
-        transport = self._socket._req.transport if self._socket._req else None  # noqa: SLF001
-        if code == SLOW and transport is not None:
+        if code == SLOW and self._transport is not None:
             # What waits in the kernel would keep the connection for as long as the client is stalled.
-            transport.abort()
+            self._transport.abort()
 
     def _hello(self) -> None:
         expires_s = self._principal.expires_s
@@ -201,7 +205,7 @@ class Session:
         self._outbox.say({"kind": "subscribed", "topic": topic})
 
     def _check_right(self, topic: str) -> None:
-        scope = Scope.TASKS if topic.startswith("task:") else Scope.EVENTS
+        scope = _SCOPES.get(topic.partition(":")[0], Scope.EVENTS)
         try:
             self._principal.check(Role.VIEWER, scope)
         except Problem as problem:

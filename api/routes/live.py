@@ -13,8 +13,11 @@ from shoal.api.live.messages import MAX_MESSAGE
 from shoal.api.live.session import HEARTBEAT_S, Session
 from shoal.api.live.sse import Stream
 from shoal.api.problems import Problem
+from shoal.api.query import only, wrong
 from shoal.api.responses import respond
 from shoal.api.state import PRINCIPAL, STATE, ApiState
+from shoal.model.duration import parse_duration
+from shoal.model.series import Plan
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
@@ -35,7 +38,13 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     with _counted(state) as live:
         await socket.prepare(request)
         await Session(
-            socket, live.hub, live.board, request[PRINCIPAL], state.stopping, state.http.live
+            socket,
+            request.transport,
+            live.hub,
+            live.board,
+            request[PRINCIPAL],
+            state.stopping,
+            state.http.live,
         ).serve()
     return socket
 
@@ -52,6 +61,21 @@ async def events(request: web.Request) -> web.StreamResponse:
 async def stats(request: web.Request) -> web.Response:
     """Exact numbers and rates of the whole deployment, at most half a second old."""
     return respond(msgspec.json.encode(await request.app[STATE].live.board.stats.get()))
+
+
+async def series(request: web.Request) -> web.Response:
+    """Numbers over time, for a chart."""
+    query = request.query
+    only(query, "range", "step")
+    try:
+        step = query.get("step")
+        plan = Plan.of(
+            parse_duration(query.get("range", "15m")),
+            None if step is None else parse_duration(step),
+        )
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    return respond(msgspec.json.encode(await request.app[STATE].series.chart(plan)))
 
 
 @contextlib.contextmanager

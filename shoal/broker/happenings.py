@@ -94,6 +94,10 @@ def happenings(fields: list[bytes], journal: list[bytes]) -> list[Happening]:
 def worker_happenings(fields: list[bytes]) -> list[Happening]:
     """What an entry of the namespace says."""
     values = {fields[at]: fields[at + 1].decode() for at in range(0, len(fields) - 1, 2)}
+    if values.get(b"k") == "depth":
+        queue, _, priority = values[b"s"].partition(":")
+        data: dict[str, Any] = {"depth": int(values[b"n"]), "level": values[b"l"]}
+        return [Happening(EventType.QUEUE_DEPTH, queue=queue, priority=int(priority), data=data)]
     event = _WORKER_EVENTS.get(values.get(b"k", ""))
     if event is None:
         return []

@@ -55,6 +55,11 @@ def rate(namespace: str, digest: str) -> str:
     return f"{{{namespace}}}:rate:{digest}"
 
 
+def series(namespace: str) -> str:
+    """The hash of what points of the series were told from; the points and the histograms stand beside it."""
+    return f"{{{namespace}}}:series"
+
+
 def settings(namespace: str) -> str:
     """The hash of what all processes of a namespace agree on."""
     return f"{{{namespace}}}:settings"

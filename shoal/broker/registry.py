@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,21 @@ class Wish:
     taken_by: str
 
 
+class Told(NamedTuple):
+    """What a worker measured since it last told: how long tasks waited and ran.
+
+    Attributes:
+        number: Of the report, from 1 on; the same one again adds nothing.
+        measured: As ``Times.take`` writes it; empty = nothing.
+    """
+
+    number: int
+    measured: str
+
+
+_NOTHING_TOLD = Told(0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownWorker:
     """A worker that lives, or left within the last hour.
@@ -66,8 +81,8 @@ class Registry:
         self._key = keys.workers(broker.settings.namespace)
         self._missed_ms = round(broker.settings.worker.heartbeat_s * MISSED_HEARTBEATS * 1000)
 
-    async def beat(self, record: WorkerRecord) -> Wish:
-        """One heartbeat.
+    async def beat(self, record: WorkerRecord, told: Told = _NOTHING_TOLD) -> Wish:
+        """One heartbeat, with what was measured since the last one.
 
         Raises:
             BrokerUnavailable: Redis is away; the next one will do.
@@ -79,15 +94,16 @@ class Registry:
             record.incarnation,
             msgspec.json.encode(record),
             RECORD_LIFETIME_S,
+            *told,
         )
         if reply[0] == b"taken":
             return Wish("", 0, reply[1].decode())
         return Wish(reply[1].decode(), int(reply[2] or 0), "")
 
-    async def leave(self, incarnation: str, cause: str) -> None:
+    async def leave(self, incarnation: str, cause: str, told: Told = _NOTHING_TOLD) -> None:
         """Say that a worker is gone: ``shutdown``, ``lost`` or ``crashed``. Its record stays an hour."""
         name = Incarnation.parse(incarnation).name
-        await self._run("worker_leave", name, incarnation, cause, RECORD_LIFETIME_S)
+        await self._run("worker_leave", name, incarnation, cause, RECORD_LIFETIME_S, *told)
 
     async def live(self) -> list[WorkerRecord]:
         """The records of all live workers, by name; who missed three heartbeats leaves as lost."""
@@ -123,6 +139,10 @@ class Registry:
         """
         reply: bytes = await self._run("worker_wish", name, desired)
         return reply.decode()
+
+    async def tell_depth(self, queue: str, priority: int, depth: int, level: str) -> None:
+        """Let all who follow events know that a queue and priority has reached another level."""
+        await self._run("depth_told", f"{queue}:{priority}", depth, level)
 
     async def take_name(self, record: WorkerRecord, replaces: str | None = None) -> str | None:
         """Take this worker's name; at a start, before anything is claimed.

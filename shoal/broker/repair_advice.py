@@ -48,6 +48,7 @@ LEFT: Mapping[Code, str] = MappingProxyType(
         Code.BAD_OPERATION: "repeat the operation under a new id",
         Code.BAD_API_KEY: "revoke the key, and make a new one",
         Code.BAD_AUDIT: "keep what it says: somebody wrote into the log; it is trimmed with the others",
+        Code.BAD_SERIES: "remove the entry or field that is named; only charts lack it",
         Code.BAD_SCHEDULE: "put the schedule again, or remove it",
         Code.UNKNOWN_KEY: "another program or a newer Shoal wrote it: look at it before you delete it",
         Code.UNREADABLE: "a key has a wrong type, see the other findings; else look into the server's log",

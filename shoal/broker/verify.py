@@ -17,6 +17,7 @@ from shoal.broker.verify_keyspace import known_key
 from shoal.broker.verify_operations import check_operations
 from shoal.broker.verify_report import Code, Finding, Report
 from shoal.broker.verify_schedules import check_schedules
+from shoal.broker.verify_series import check_series
 from shoal.broker.verify_streams import check_streams
 from shoal.broker.verify_tasks import check_tasks
 from shoal.broker.verify_tracked import check_tracked
@@ -58,6 +59,7 @@ async def verify(broker: Broker) -> Report:
     report.findings += await check_schedules(broker)
     report.findings += await check_access(broker)
     report.findings += await check_tracked(broker)
+    report.findings += await check_series(broker)
     return report
 
 

@@ -77,6 +77,9 @@ GLOBAL_KEYS = (
     KnownKey("audit", "stream"),
     KnownKey("operations", "zset"),
     KnownKey("operation:<operation>", "hash", expires=True),
+    KnownKey("times", "hash"),
+    KnownKey("series", "hash"),
+    KnownKey("series:<resolution>", "stream"),
 )
 
 _VARIABLES = {
@@ -91,6 +94,7 @@ _VARIABLES = {
     "digest": r"[0-9a-f]{64}",
     "operation": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
     "schedule": r"[A-Za-z][A-Za-z0-9_.:-]{0,127}",
+    "resolution": r"(?:1s|10s|1m)",
     "part": r"(?:ids|PENDING|SCHEDULED|RUNNING|FAILED|COMPLETED|CANCELLED|DEAD)",
 }
 

@@ -76,6 +76,8 @@ class Code(StrEnum):
     BAD_API_KEY = "bad_api_key"
     #: An entry of the audit log is not of the form that Shoal writes.
     BAD_AUDIT = "bad_audit"
+    #: A point of the series, or a bucket of the histograms, is not of the form that Shoal writes.
+    BAD_SERIES = "bad_series"
     #: A key that docs/keyspace.md does not know.
     UNKNOWN_KEY = "unknown_key"
     #: A key that must expire and has no expiry.

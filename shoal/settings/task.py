@@ -57,6 +57,12 @@ class LimitSettings:
         """From how many PENDING tasks on a queue and priority counts as nearly full."""
         return max(1.0, self.max_queue_size * self.queue_warning)
 
+    def level_of(self, depth: float) -> str:
+        """``ok``, ``high`` from the warning depth on, or ``full``, when more is refused."""
+        if depth >= self.max_queue_size:
+            return "full"
+        return "high" if depth >= self.warning_depth else "ok"
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:

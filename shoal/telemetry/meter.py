@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from prometheus_client import Counter, Histogram
 
 from shoal.broker.results import Submission, Submitted
+from shoal.model.histogram import BOUNDS_S, BUCKETS, coarse
 from shoal.model.priority import Priority
 from shoal.model.transitions import State
 from shoal.telemetry.histogram import add_observations
 from shoal.telemetry.metrics import DURATION_BUCKETS_S, OTHER, Metrics
+from shoal.telemetry.times import Times
 
 __all__ = ["SubmitMeter", "TaskMeter"]
 
-_BUCKETS = len(DURATION_BUCKETS_S) + 1
 #: What a run's end may lead to.
 _STATUSES = (State.COMPLETED, State.FAILED, State.DEAD, State.CANCELLED)
 
@@ -35,7 +36,7 @@ class _Row:
         self.clear()
 
     def clear(self) -> None:
-        self.counts = [0] * _BUCKETS
+        self.counts = [0] * BUCKETS
         self.seconds = 0.0
         self.retries = 0
         self.statuses: defaultdict[str, int] = defaultdict(int)
@@ -48,12 +49,18 @@ class TaskMeter:
     housekeeping and with ``now`` at its end: what was not flushed is lost with the process.
     """
 
-    __slots__ = ("_clock_s", "_flushed_s", "_metrics", "_rows")
+    __slots__ = ("_clock_s", "_flushed_s", "_metrics", "_rows", "_times")
 
     #: How often ``flush`` does anything, in seconds.
     INTERVAL_S = 1.0
 
-    def __init__(self, metrics: Metrics, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        clock_s: Callable[[], float] = time.monotonic,
+        times: Times | None = None,
+    ) -> None:
+        self._times = times
         self._metrics = metrics
         self._clock_s = clock_s
         self._flushed_s = clock_s()
@@ -77,7 +84,7 @@ class TaskMeter:
             seconds: How long its code ran.
         """
         row = self._rows.get(task_type) or self._row(task_type)
-        row.counts[bisect_left(DURATION_BUCKETS_S, seconds)] += 1
+        row.counts[bisect_left(BOUNDS_S, seconds)] += 1
         row.seconds += seconds
         row.statuses[status] += 1
 
@@ -100,7 +107,9 @@ class TaskMeter:
         self._flushed_s = time_s
         for row in {id(row): row for row in self._rows.values()}.values():
             if row.statuses:
-                add_observations(row.duration, row.counts, row.seconds)
+                add_observations(row.duration, coarse(row.counts, DURATION_BUCKETS_S), row.seconds)
+                if self._times is not None:
+                    self._times.ran(row.counts)
                 for status, count in row.statuses.items():
                     self._child(row, status).inc(count)
             if row.retries:

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- worker_beat: one heartbeat; also says what is wished of the worker.
 --   KEYS[1]  {ns}:workers
---   ARGV     name, incarnation, record (JSON), lifetime s
+--   ARGV     name, incarnation, record (JSON), lifetime s, number of its report, what it measured
 -- Returns  {'ok', desired state or '', settings epoch or ''} | {'taken', incarnation}
--- Changes  the record and its stamp; an event when it is paused, resumed, or back. May be repeated.
-local P = string.sub(KEYS[1], 1, -8)
+-- Changes  the record and its stamp; an event when it is paused, resumed, or back; the namespace's histograms.
+--          May be repeated.
+--# include lib_times
 local name, me = ARGV[1], ARGV[2]
 local T = redis.call('TIME')
 local now = T[1] * 1000 + math.floor(T[2] / 1000)
@@ -26,6 +27,7 @@ elseif h[3] and not paused then
   redis.call('HDEL', key, 'paused')
   redis.call('XADD', P .. 'events', 'MAXLEN', '~', 1000, '*', 'k', 'resumed', 'w', me)
 end
+add_times(P .. 'worker:' .. name, me, ARGV[5], ARGV[6])
 redis.call('EXPIRE', key, ARGV[4])
 redis.call('ZADD', KEYS[1], now, name)
 return { 'ok', h[2] or '', redis.call('HGET', P .. 'settings', 'epoch') or '' }

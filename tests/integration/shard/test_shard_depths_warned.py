@@ -7,13 +7,27 @@ from typing import Any
 
 from loguru import logger
 
+from shoal.broker.registry import Registry
 from shoal.shard.depth_watch import DepthWatch
 from tests.integration.shard.harness import client_on
 from tests.support.servers import RedisServer
 
 
+def read_depths(server: RedisServer, namespace: str) -> list[tuple[str, dict[str, str]]]:
+    """The events of depths, oldest first."""
+    with server.client() as redis:
+        return [
+            (entry.decode(), {k.decode(): v.decode() for k, v in fields.items() if k != b"k"})
+            for entry, fields in redis.xrange(f"{{{namespace}}}:events")
+            if fields[b"k"] == b"depth"
+        ]
+
+
 async def test_a_depth_is_warned_of_once_and_once_when_it_is_over(valkey: RedisServer) -> None:
-    """At 8 of 10, not again at 9 or 8, once below 7.2, and again at the next time; others say nothing."""
+    """At 8 of 10, not again at 9 or 8, once below 7.2, and again at the next time; others say nothing.
+
+    Each change of the level is an event.
+    """
     said: list[str] = []
     handler = logger.add(lambda line: said.append(str(line)), level="WARNING")
     try:
@@ -22,7 +36,8 @@ async def test_a_depth_is_warned_of_once_and_once_when_it_is_over(valkey: RedisS
             limit: Any = client.settings.limit
             mine: Any = SimpleNamespace(own=frozenset({0}))
             other: Any = SimpleNamespace(own=frozenset({1}))
-            watches = [DepthWatch(broker, whose, limit) for whose in (mine, other)]
+            registry = Registry(broker)
+            watches = [DepthWatch(broker, registry, whose, limit) for whose in (mine, other)]
 
             async def look() -> int:
                 before = len(said)
@@ -47,5 +62,13 @@ async def test_a_depth_is_warned_of_once_and_once_when_it_is_over(valkey: RedisS
             assert "no longer nearly full: 6 tasks wait" in said[-1]
             await client.submit_many("mail", [None] * 2)
             assert await look() == 1
+            await client.submit_many("mail", [None] * 2)
+            assert await look() == 0
+            assert [told for _, told in read_depths(valkey, broker.settings.namespace)] == [
+                {"s": "default:1", "n": "8", "l": "high"},
+                {"s": "default:1", "n": "6", "l": "ok"},
+                {"s": "default:1", "n": "8", "l": "high"},
+                {"s": "default:1", "n": "10", "l": "full"},
+            ]
     finally:
         logger.remove(handler)

@@ -11,6 +11,9 @@ MODULES = sorted(Path(shoal.model.__file__).parent.glob("*.py"))
 
 #: Modules that neither do I/O nor read a clock.
 PURE = {
+    "__future__",
+    "bisect",
+    "itertools",
     "base64",
     "binascii",
     "collections",

@@ -1,0 +1,54 @@
+"""How long tasks waited and ran, counted in this process until a heartbeat tells it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+from shoal.model.histogram import BOUNDS_S, BUCKETS
+
+#: Of so many tasks of a claim it is looked at how long they waited; each stands for its neighbours.
+LOOKED_AT = 4
+
+
+class Times:
+    """Histograms of this process; one thread only."""
+
+    __slots__ = ("_runs", "_waits")
+
+    def __init__(self) -> None:
+        self._waits = [0] * BUCKETS
+        self._runs = [0] * BUCKETS
+
+    def waited(
+        self, now_ms: int, tokens: Sequence[bytes], ready_ms: Callable[[bytes], int]
+    ) -> None:
+        """Tasks were claimed together, in the order in which they became ready.
+
+        Args:
+            now_ms: Redis' time.
+            tokens: Their claim tokens.
+            ready_ms: When the task of a token became ready, in Redis' time.
+        """
+        number = len(tokens)
+        step = -(-number // LOOKED_AT)
+        for at in range(0, number, step or 1):
+            waited_s = max(0, now_ms - ready_ms(tokens[at])) / 1000
+            self._waits[bisect_left(BOUNDS_S, waited_s)] += min(step, number - at)
+
+    def ran(self, counts: Sequence[int]) -> None:
+        """Runs that ended, by bucket."""
+        for bucket, count in enumerate(counts):
+            if count:
+                self._runs[bucket] += count
+
+    def take(self) -> str:
+        """What was counted since the last time, as a heartbeat tells it: ``w<bucket> <count> r<bucket> …``."""
+        words = [
+            f"{kind}{bucket} {count}"
+            for kind, counts in (("w", self._waits), ("r", self._runs))
+            for bucket, count in enumerate(counts)
+            if count
+        ]
+        self._waits, self._runs = [0] * BUCKETS, [0] * BUCKETS
+        return " ".join(words)
