@@ -88,12 +88,30 @@ def groups(most: int, *, as_json: bool) -> None:
 @click.option("--all", "is_all", is_flag=True, help="All DEAD tasks.")
 def requeue(*, is_all: bool, **chosen: Unpack[Chosen]) -> None:
     """Make the DEAD tasks with these IDS, or that fit the options, ready again."""
+    _only_dead(chosen, is_all=is_all)
+    run_move(BulkVerb.REQUEUE, **chosen)
+
+
+@dlq.command()
+@selecting
+@click.option("--all", "is_all", is_flag=True, help="All DEAD tasks.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete(*, is_all: bool, yes: bool, **chosen: Unpack[Chosen]) -> None:
+    """Forget the DEAD tasks with these IDS, or that fit the options, for ever.
+
+    What ended less than SHOAL_TOMBSTONE ago stays.
+    """
+    _only_dead(chosen, is_all=is_all)
+    run_move(BulkVerb.DELETE, question="Delete {} for ever?", is_sure=yes, **chosen)
+
+
+def _only_dead(chosen: Chosen, *, is_all: bool) -> None:
+    """Select DEAD tasks, but never all of them by leaving everything out."""
     filters = (chosen["type"], chosen["fingerprint"], chosen["queue"], chosen["since"])
     if not chosen["ids"] and not chosen["state"]:
         if not is_all and chosen["until"] is None and not any(filters):
             raise InvalidOperation("name tasks, give a filter such as --type, or --all")
         chosen["state"] = (State.DEAD.value,)
-    run_move(BulkVerb.REQUEUE, **chosen)
 
 
 def _error(task: Task) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from shoal.errors import ExitStatus
 from tests.integration.cli.conftest import Run, SceneMaker
 from tests.support.builders import outcome
+from tests.support.waiting import wait_until
 
 
 def test_peek_and_purge(run: Run, scene_here: SceneMaker) -> None:
@@ -60,6 +61,9 @@ def test_pause_and_resume(run: Run) -> None:
         (["requeue", "-s", "DEAD", "--operation", "a b"], "invalid operation id"),
         (["delete", "-s", "COMPLETED"], "Delete all COMPLETED tasks for ever? Nobody can answer"),
         (["dlq", "requeue"], "--all"),
+        (["dlq", "delete"], "--all"),
+        (["dlq", "delete", "--all"], "Delete all DEAD tasks for ever? Nobody can answer"),
+        (["dlq", "delete", "-s", "PENDING"], "delete takes the states"),
         (["dlq", "list", "-t", "7"], "invalid task type"),
     ],
 )
@@ -94,6 +98,8 @@ def test_dead_letters(run: Run, scene_here: SceneMaker) -> None:
     assert done == {"operation": "op-1", "answers": {"requeued": 2}}
     again = run("dlq", "requeue", "--fingerprint", "p1", "--operation", "op-1", "--json").json
     assert again == done
+    gone = run("dlq", "delete", "--fingerprint", "p1", "--yes")
+    assert "no task fits" in gone.err
     other = run("dlq", "requeue", "--all", "--operation", "op-1")
     assert "stands for another operation" in other.err
     assert "requeued" in run("dlq", "requeue", "--all").out
@@ -104,6 +110,25 @@ def test_dead_letters(run: Run, scene_here: SceneMaker) -> None:
             pass
 
     asyncio.run(check())
+
+
+def test_dead_letters_are_deleted_by_group(run: Run, scene_here: SceneMaker) -> None:
+    """Those of the named error, once their tombstone may go; the others stay."""
+
+    async def die() -> None:
+        async with scene_here() as scene:
+            claims = await scene.running("a", "b")
+            for name in ("a", "b"):
+                detail = b"exhausted:" + name.encode()
+                await scene.settle(outcome(claims[name], "dead", detail=detail))
+
+    asyncio.run(die())
+
+    def answers() -> object:
+        return run("dlq", "delete", "--fingerprint", "a", "--yes", "--json").json["answers"]
+
+    wait_until(lambda: answers() == {"deleted": 1}, "the tombstone's time is over")
+    assert run("queues", "--json").json["states"]["DEAD"] == 1
 
 
 def test_cancel_requeue_delete_by_id(run: Run) -> None:
