@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from shoal.api import bodies, documents, schema
+from shoal import documents
+from shoal.api import bodies, schema
 from shoal.api.listing import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from shoal.api.live.filters import FilterSpec
 from shoal.api.routes.queues import MAX_PEEK

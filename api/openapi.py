@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from shoal import __version__
 from shoal.api.descriptions import DESCRIPTIONS, Description
-from shoal.api.documents import ProblemDocument
 from shoal.api.endpoints import ADMIN, Endpoint
 from shoal.api.idempotency import MAX_KEY_CHARS
 from shoal.api.problems import CONTENT_TYPE
+from shoal.documents import ProblemDocument
 from shoal.model.priority import Priority
 
 Schema = dict[str, Any]

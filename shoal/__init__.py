@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shoal.app import Shoal, TaskDefinition
+    from shoal.client import Client, SyncClient
     from shoal.context import TaskContext
     from shoal.errors import NonRetryable, Retry, ShoalError
     from shoal.model.priority import Priority
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "NonRetryable",
     "Priority",
     "Retry",
@@ -26,6 +28,7 @@ __all__ = [
     "Shoal",
     "ShoalError",
     "State",
+    "SyncClient",
     "Task",
     "TaskContext",
     "TaskDefinition",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Client": "shoal.client",
     "NonRetryable": "shoal.errors",
     "Priority": "shoal.model.priority",
     "Retry": "shoal.errors",
@@ -40,6 +44,7 @@ _HOMES = {
     "Shoal": "shoal.app",
     "ShoalError": "shoal.errors",
     "State": "shoal.model.transitions",
+    "SyncClient": "shoal.client",
     "Task": "shoal.model.task",
     "TaskContext": "shoal.context",
     "TaskDefinition": "shoal.app",

@@ -10,11 +10,11 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 
-from shoal.client import Results, TaskHandle
 from shoal.codec import encode_payload, too_large
 from shoal.config import Settings
 from shoal.duplicate import SAME, plan_of_copy
 from shoal.errors import InvalidPayload, InvalidSchedule, InvalidTask
+from shoal.handle import Results, TaskHandle
 from shoal.model.cron import Missed
 from shoal.model.identity import parse_task_id
 from shoal.model.priority import Priority

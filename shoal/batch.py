@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
-from shoal.client import TaskHandle
 from shoal.errors import InvalidTask, ShoalError
 from shoal.graph_submitter import Member, bind, submit_all
+from shoal.handle import TaskHandle
 from shoal.model.graph import PREFIX
 from shoal.submission import SubmitOptions
 

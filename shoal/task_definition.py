@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import typing_extensions
 
     from shoal.app import Shoal
-    from shoal.client import TaskHandle
     from shoal.context import TaskContext
+    from shoal.handle import TaskHandle
 
     #: With a default, so that ``TaskDefinition`` alone means one of any payload.
     PayloadT = typing_extensions.TypeVar("PayloadT", default=Any)

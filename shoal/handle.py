@@ -11,8 +11,6 @@ from shoal.errors import (
     BrokerUnavailable,
     PartitionPaused,
     ResultTimeout,
-    TaskCancelled,
-    TaskFailed,
     TaskNotCancellable,
     TaskNotFound,
 )
@@ -20,6 +18,7 @@ from shoal.model.duration import parse_duration
 from shoal.model.task import Task
 from shoal.model.transitions import TERMINAL, State
 from shoal.sealed import result_of
+from shoal.task_end import result_or_raise
 
 if TYPE_CHECKING:
     from shoal.app import Shoal
@@ -81,10 +80,7 @@ class TaskHandle:
         if task.state is State.COMPLETED:
             # What can't be decrypted must not pass for a result.
             result_of(self._app.vault, self.id, ended.fields.get("result", b""))
-            return task.result
-        if task.state is State.CANCELLED:
-            raise TaskCancelled(task, f"task {self.id} was cancelled{_because(task)}")
-        raise TaskFailed(task, f"task {self.id} is DEAD{_because(task)}")
+        return result_or_raise(task)
 
     async def cancel(self, reason: str = "requested") -> bool:
         """Cancel the task.
@@ -119,13 +115,6 @@ class TaskHandle:
 
     def __repr__(self) -> str:
         return f"TaskHandle({self.id!r})"
-
-
-def _because(task: Task) -> str:
-    error = task.error if isinstance(task.error, dict) else {}
-    parts = [task.reason or "", ": ".join(str(error[k]) for k in ("type", "message") if k in error)]
-    said = "; ".join(part for part in parts if part)
-    return f": {said}" if said else ""
 
 
 class _Wait:
