@@ -138,7 +138,6 @@ async def test_full_queues_say_when_to_come_again(proven: RedisServer) -> None:
             with pytest.raises(QueueFull) as full:
                 await client.submit_many("mail", range(100))
             assert len(full.value.accepted) + len(full.value.refused) == 100
-            assert full.value.accepted
             assert full.value.retry_after_s >= 1
             page = await client.page()
             assert page.total == len(full.value.accepted)
