@@ -1,0 +1,27 @@
+"""Histograms with the same bounds everywhere, so that they can be added up."""
+
+import pytest
+
+from shoal.model.histogram import BOUNDS_S, BUCKETS, coarse, pack, quantile, unpack
+
+
+def test_packed_and_read_again() -> None:
+    """What is stored says the same; what no script writes is refused."""
+    assert unpack(pack({3: 5, 90: 1, 7: 0})) == {3: 5, 90: 1}
+    for wrong in ("3", "3*x", f"{BUCKETS}*1"):
+        with pytest.raises(ValueError, match="no bucket"):
+            unpack(wrong)
+
+
+def test_a_quantile_lies_in_its_bucket() -> None:
+    """Between the bounds of the bucket that holds it; of nothing there is none."""
+    assert quantile({}, 0.5) is None
+    found = quantile({10: 50, 20: 50}, 0.99)
+    assert found is not None
+    assert BOUNDS_S[19] < found <= BOUNDS_S[20]
+
+
+def test_fewer_buckets_hold_as_many() -> None:
+    """Nothing is lost or counted twice on the way to coarser bounds."""
+    counts = list(range(BUCKETS))
+    assert sum(coarse(counts, (0.001, 1.0, 900.0))) == sum(counts)
