@@ -13,6 +13,7 @@ from shoal.api.gateway import Gateway
 from shoal.broker.results import QueueDepth
 from shoal.broker.server_info import ServerInfo, read_servers
 from shoal.clock import mono_s, wall_ms
+from shoal.errors import BrokerUnavailable
 from shoal.model.priority import Priority
 from shoal.model.task import format_time, from_unix_ms
 from shoal.model.transitions import State
@@ -91,6 +92,13 @@ class Scrape:
     servers: list[ServerInfo]
     #: For how long the task that was due first is due and not ready yet, in seconds.
     overdue_s: float
+class Reach:
+    """How much of Redis answers."""
+
+    #: Workers that live; ``None`` = the server that knows is away, and others are not.
+    workers: int | None
+    #: Partitions whose tasks can't be reached now.
+    partitions_away: int
 
 
 class ClusterReader:
@@ -103,6 +111,7 @@ class ClusterReader:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.workers = Shared(self._read_workers)
+        self.reach = Shared(self._read_reach)
         self.overview = Shared(self._read_overview)
         self.scrape = Shared(self._read_scrape)
         #: What the dashboard shows first, as it goes over the wire but for who asks.
@@ -110,6 +119,7 @@ class ClusterReader:
 
     async def aclose(self) -> None:
         """Wait for what is under way."""
+        await self.reach.aclose()
         await self.workers.aclose()
         await self.overview.aclose()
         await self.scrape.aclose()
@@ -118,6 +128,19 @@ class ClusterReader:
     async def _read_workers(self) -> int:
         """How many workers live; raises ``BrokerUnavailable`` when Redis is away."""
         return len(await self._gateway.connection.registry.live_names())
+
+    async def _read_reach(self) -> Reach:
+        """Raises ``BrokerUnavailable`` when no partition can be reached."""
+        broker = self._gateway.connection.broker
+        if not broker.topology.cluster:
+            return Reach(await self.workers.get(), 0)
+        away = len(await broker.away())
+        try:
+            return Reach(await self.workers.get(), away)
+        except BrokerUnavailable:
+            if away == broker.partitions:
+                raise
+            return Reach(None, away)
 
     async def _read_snapshot(self) -> dict[str, Any]:
         connection = self._gateway.connection

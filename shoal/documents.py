@@ -124,6 +124,8 @@ class Health(Struct):
     status: str
     redis: str
     workers: int | None
+    #: Only where a part of a cluster is away.
+    partitions_away: int | UnsetType = UNSET
 
 
 class PrincipalDocument(Struct):

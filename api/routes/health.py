@@ -16,15 +16,18 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 async def health(request: web.Request) -> web.Response:
     """Redis and workers: 200 while tasks can be accepted, 503 while Redis is away."""
+    document: dict[str, str | int | None]
     try:
-        workers = await request.app[STATE].cluster.workers.get()
+        reach = await request.app[STATE].cluster.reach.get()
     except ShoalError:
-        document: dict[str, str | int | None] = {"status": "unhealthy", "redis": "disconnected"}
-        document["workers"] = None
+        document = {"status": "unhealthy", "redis": "disconnected", "workers": None}
         return respond(msgspec.json.encode(document), 503, {"Retry-After": "1"})
     # Without a worker tasks are accepted all the same, and wait.
-    status = "healthy" if workers else "degraded"
-    document = {"status": status, "redis": "connected", "workers": workers}
+    status = "healthy" if reach.workers and not reach.partitions_away else "degraded"
+    document = {"status": status, "redis": "connected", "workers": reach.workers}
+    if reach.partitions_away:
+        # Of a cluster, and so of some tasks only.
+        document |= {"redis": "partly", "partitions_away": reach.partitions_away}
     return respond(msgspec.json.encode(document))
 
 
@@ -39,7 +42,7 @@ async def readyz(request: web.Request) -> web.Response:
     if state.stopping.is_set():
         return respond(b"stopping\n", 503, content_type=_TEXT)
     try:
-        await state.cluster.workers.get()
+        await state.cluster.reach.get()
     except ShoalError:
         return respond(b"Redis cannot be reached\n", 503, content_type=_TEXT)
     return respond(b"ok\n", content_type=_TEXT)

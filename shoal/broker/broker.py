@@ -306,6 +306,21 @@ class Broker(Operations):
         pending = [self.pending(self.calls.depths(n, queues)) for n in range(self.partitions)]
         return [(await one).depths for one in pending]
 
+    async def away(self) -> list[int]:
+        """The partitions that can't be asked now, because their server is away or nobody has their slot."""
+
+        async def is_away(partition: int) -> bool:
+            try:
+                await self.pending(self.calls.depths(partition))
+            except BrokerUnavailable:
+                return True
+            except ShoalError:
+                return False  # it was answered
+            return False
+
+        found = await asyncio.gather(*map(is_away, range(self.partitions)))
+        return [partition for partition, away in enumerate(found) if away]
+
     async def due(self, queues: Sequence[str] = ()) -> int:
         """How many tasks are ready or due in all partitions; 0 = there is nothing to do now."""
         pending = [self.pending(self.calls.depths(n, queues)) for n in range(self.partitions)]

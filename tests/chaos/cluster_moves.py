@@ -74,8 +74,18 @@ def _rows(reply: Any) -> list[tuple[int, int, int]]:
     return [(row[0], row[1], row[2][1]) for row in reply]
 
 
-async def move_slot(cluster: RedisCluster3, slot: int, target: ClusterNodeServer) -> None:
-    """Key by key, as ``redis-cli --cluster reshard`` does it: the only way before Valkey 9."""
+async def move_slot(
+    cluster: RedisCluster3, slot: int, target: ClusterNodeServer, *, replace: bool = False
+) -> None:
+    """Key by key, as ``redis-cli --cluster reshard`` does it: the only way before Valkey 9.
+
+    Args:
+        cluster: Whose.
+        slot: Which.
+        target: Where to.
+        replace: Whether a key that is there already is overwritten (``--cluster-replace``).
+    """
+    how = ["REPLACE"] if replace else []
     source = owner_of(cluster, slot)
     with source.client() as from_, target.client() as to:
         to.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id())
@@ -83,7 +93,8 @@ async def move_slot(cluster: RedisCluster3, slot: int, target: ClusterNodeServer
         while keys := from_.execute_command("CLUSTER", "GETKEYSINSLOT", slot, _KEYS_A_MOVE):
             await asyncio.to_thread(
                 from_.execute_command,
-                "MIGRATE", target.host, target.port, "", 0, _MOVE_TIMEOUT_MS, "KEYS", *keys,
+                "MIGRATE", target.host, target.port, "", 0, _MOVE_TIMEOUT_MS, *how, "KEYS",
+                *keys,
             )  # fmt: skip
         for client in (to, from_):
             client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id())

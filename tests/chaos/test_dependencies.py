@@ -10,6 +10,7 @@ import pytest
 from shoal import Shoal
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -51,9 +52,15 @@ async def test_shards_killed_in_a_graph(redis7: RedisServer, tmp_path: Path) -> 
                 host.kill_shard(pid)
                 tail.forget(pid)
             tasks = list(parents)
-            await prove(
+            proof = await prove(
                 client, list(map(Submitted, tasks)), ledger, max_duplicate_runs=KILLS * 20 * 3
             )
+    record(
+        "shards killed in a graph of dependencies",
+        "redis7",
+        tasks=len(tasks),
+        again=sum(proof.duplicate_runs.values()),
+    )
     started: dict[str, int] = {}
     finished: dict[str, int] = {}
     for entry in ledger.read():

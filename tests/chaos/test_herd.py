@@ -13,6 +13,7 @@ from shoal import Shoal
 from shoal.broker.registry import Registry
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import hurry
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -77,3 +78,4 @@ async def test_a_hundred_shards_start_at_once(redis7: RedisServer, tmp_path: Pat
             assert set(host.places()) == set(range(SHARDS))
             host.process.terminate()
             assert await asyncio.to_thread(host.process.wait, 60) == 0
+        record(f"{SHARDS} shards started at once", "redis7", tasks=len(tasks))

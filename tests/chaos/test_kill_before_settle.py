@@ -7,6 +7,7 @@ from pathlib import Path
 from shoal import Shoal
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -41,5 +42,6 @@ async def test_kill_after_the_effect_and_before_its_record(
             (successor,) = host.incarnations()
     assert proof.duplicate_runs == dict.fromkeys(tasks, 1)
     proof.assert_uncharged(tasks, {"killed"})
+    record("a shard killed after the effect, before its record", "valkey", tasks=TASKS, again=TASKS)
     for task_id in tasks:
         assert int(proof.tasks[task_id].fields["result"]) == successor

@@ -11,6 +11,7 @@ from shoal import Shoal, State
 from shoal.broker.verify import verify
 from shoal.shard.executor import GRACE_S
 from tests.chaos.host import PARTITIONS, Host
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail, hurry
 from tests.support.builders import settings_for
 from tests.support.ledger import Ledger
@@ -67,3 +68,11 @@ async def test_a_handler_that_does_not_end_costs_its_shard_and_no_neighbour(
             assert ran.attempts == 1
         report = await verify(await client.broker())
         assert report.ok, report.lines()
+    record(
+        f"a handler that {'swallows its cancellation' if stuck == 'swallows' else 'holds the loop'}"
+        " beyond its timeout (shard replaced)",
+        "valkey",
+        tasks=len(neighbours) + 1,
+        again=len(neighbours),
+        recovery_s=[replaced_s - ended_s],
+    )

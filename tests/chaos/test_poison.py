@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from shoal.broker.verify import verify
 from shoal.model.attempt import parse_history
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import drained
+from tests.chaos.results import record
+from tests.chaos.sizes import size
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted, check
 from tests.support.ledger import Ledger
@@ -23,10 +24,10 @@ from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until_async
 
 APP = "tests.chaos.poison_program:app"
-#: How long poison flows; the nightly run sets 60.
-FLOW_S = float(os.environ.get("SHOAL_TEST_POISON_S", "8"))
+#: How long poison flows.
+FLOW_S = size(8.0, 60.0)
 POISON_A_SECOND = 10
-GOOD_A_SECOND = int(os.environ.get("SHOAL_TEST_GOOD_A_SECOND", "200"))
+GOOD_A_SECOND = size(200, 1000)
 _DIED = re.compile(r"shard (\d+) died")
 
 
@@ -74,6 +75,12 @@ async def test_poison_is_quarantined_beside_good_tasks(
             assert [line.outcome for line in lines] == ["beside_crash", "completed"]
         report = await verify(broker)
         assert report.ok, report.lines()
+        record(
+            "a task that kills its process: exit, abort, segfault",
+            "redis7",
+            tasks=len(good) + 1,
+            again=len(good),
+        )
 
 
 @pytest.mark.slow
@@ -105,6 +112,7 @@ async def test_code_that_holds_the_interpreter_is_charged(
         assert not any("crashes" in task.fields or "recoveries" in task.fields for task in rest)
         report = await verify(broker)
         assert report.ok, report.lines()
+        record("a handler stuck in C code", "redis7", tasks=len(good) + 1)
 
 
 def _percentile_99(values: Sequence[float]) -> float:
@@ -173,3 +181,11 @@ async def test_a_flow_of_poison_beside_a_flow_of_good_tasks(
         verdict.assert_sound(max_duplicate_runs=working * 40)
         report = await verify(broker)
         assert report.ok, report.lines()
+        record(
+            f"{POISON_A_SECOND} segfaults or aborts a second for {FLOW_S:g} s beside "
+            f"{GOOD_A_SECOND:,} good tasks a second (P99 of the good)",
+            "redis7",
+            tasks=len(good) + len(poison),
+            again=verdict.duplicate_run_count,
+            recovery_s=[_percentile_99(took)],
+        )

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from shoal import Shoal
-from tests.chaos.host import LEASE_S, PARTITIONS, Host
+from tests.chaos.host import LEASE_S as SHORT_LEASE_S
+from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import prove
 from tests.chaos.results import record
+from tests.chaos.sizes import size
 from tests.chaos.submitters import submitting
 from tests.chaos.tail import LedgerTail, hurry
 from tests.support.builders import settings_for
@@ -24,7 +26,8 @@ from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until_async
 
-#: Four leases, as a minute is to the default lease.
+#: On record the default lease, and a minute.
+LEASE_S = size(SHORT_LEASE_S, 15.0)
 AWAY_S = 4 * LEASE_S
 WORK_S = 0.1
 #: Handlers that begin before the outage and end after it.
@@ -47,7 +50,7 @@ async def _outlived(server: RedisServer, ledger: Ledger, fault: str) -> AsyncIte
     """A host under load, with clients that go on; the block takes Redis away and brings it back."""
     tail = LedgerTail(ledger)
     async with Shoal(settings_for(server.url, partitions=PARTITIONS)) as client:
-        with Host(server.url, ledger) as host:
+        with Host(server.url, ledger, SHOAL_LEASE=f"{LEASE_S:g}s") as host:
             await host.ready()
             before = (host.process.pid, host.incarnations())
             long = [handle.id for handle in await client.submit_many("work", [LONG_S] * LONG)]
@@ -98,7 +101,9 @@ async def test_redis_killed_and_away_for_four_leases(tmp_path: Path) -> None:
     # about what it wrote.
     with RedisServer("redis7", config={"appendfsync": "always"}) as server:
         async with _outlived(
-            server, Ledger(tmp_path / "ledger"), "killed, away for four leases"
+            server,
+            Ledger(tmp_path / "ledger"),
+            f"killed, away for {AWAY_S:g} s (lease {LEASE_S:g} s)",
         ) as outage:
             server.kill()
             await asyncio.sleep(AWAY_S)  # the outage itself
@@ -109,7 +114,9 @@ async def test_redis_killed_and_away_for_four_leases(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_redis_frozen_for_four_leases(valkey: RedisServer, tmp_path: Path) -> None:
     """SIGSTOP for four leases: the same, and every connection stays open meanwhile."""
-    async with _outlived(valkey, Ledger(tmp_path / "ledger"), "frozen for four leases") as outage:
+    async with _outlived(
+        valkey, Ledger(tmp_path / "ledger"), f"frozen for {AWAY_S:g} s (lease {LEASE_S:g} s)"
+    ) as outage:
         valkey.stop_process()
         await asyncio.sleep(AWAY_S)  # the outage itself
         valkey.continue_process()
@@ -135,7 +142,7 @@ async def test_replies_later_than_the_deadline(redis7: RedisServer, tmp_path: Pa
             async with submitting(client, "work", WORK_S) as submissions:
                 await wait_until_async(lambda: tail.finishes > 50, "the host is under load")
                 proxy.delay(400)
-                await asyncio.sleep(LEASE_S)  # the fault itself
+                await asyncio.sleep(SHORT_LEASE_S)  # the fault itself
                 proxy.delay(0)
                 healed_ns = time.monotonic_ns()
                 await wait_until_async(lambda: len(tail.starts_since(healed_ns)) > 50, "it goes on")

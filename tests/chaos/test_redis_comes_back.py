@@ -15,6 +15,7 @@ from shoal import Shoal
 from tests.chaos.host import LEASE_S, PARTITIONS, Host
 from tests.chaos.load import under_load
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.support.api import Api, running_api
 from tests.support.binaries import Kind
 from tests.support.builders import settings_for
@@ -32,11 +33,11 @@ BOTH = pytest.mark.parametrize("kind", ["redis7", "valkey"])
 
 
 @contextmanager
-def api_on(url: str) -> Iterator[Api]:
+def api_on(url: str, partitions: int = PARTITIONS) -> Iterator[Api]:
     """An API beside the host, in its namespace."""
     env = {
         "SHOAL_NAMESPACE": "t",
-        "SHOAL_PARTITIONS": str(PARTITIONS),
+        "SHOAL_PARTITIONS": str(partitions),
         "SHOAL_REDIS_TIMEOUT": "300ms",
     }
     with running_api(url, env=env) as api:
@@ -172,6 +173,7 @@ async def test_back_without_its_data(kind: Kind, tmp_path: Path) -> None:
                 gone = [Submitted(task_id, "unknown") for task_id in done + lost + running]
                 await prove(client, [*map(Submitted, later), *gone], ledger)
                 assert host.incarnations() == before
+                record("killed, with persistence off", kind, tasks=len(later))
                 warned = "a restart loses tasks; set appendonly yes"
                 assert warned in host.process.stderr
                 assert warned in api.process.stderr

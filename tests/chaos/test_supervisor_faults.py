@@ -14,6 +14,8 @@ from shoal.broker.verify import verify
 from shoal.errors import ExitStatus
 from tests.chaos.host import PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
+from tests.chaos.sizes import size
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
 from tests.support.ledger import Ledger
@@ -21,8 +23,8 @@ from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until_async
 
 APP = "tests.chaos.poison_program:app"
-#: How long the supervisor stands still, in seconds; the nightly run sets 60.
-STOPPED_S = float(os.environ.get("SHOAL_TEST_STOPPED_S", "8"))
+#: How long the supervisor stands still, in seconds.
+STOPPED_S = size(8.0, 60.0)
 
 
 @pytest.mark.slow
@@ -44,6 +46,7 @@ async def test_a_stopped_supervisor(redis7: RedisServer, tmp_path: Path) -> None
             host.process.send(signal.SIGCONT)
             await prove(client, list(map(Submitted, tasks)), ledger)
             assert set(host.incarnations()) == shards
+        record(f"a supervisor stopped for {STOPPED_S:g} s", "redis7", tasks=len(tasks))
 
 
 @pytest.mark.slow
@@ -70,6 +73,7 @@ async def test_shards_killed_again_and_again(redis7: RedisServer, tmp_path: Path
         with Host(redis7.url, ledger, "next") as after:
             await after.ready()
             await prove(client, list(map(Submitted, tasks)), ledger)
+        record("every shard killed until the supervisor gives up", "redis7", tasks=len(tasks))
 
 
 @pytest.mark.slow
@@ -93,6 +97,7 @@ async def test_shards_are_recycled(
             await wait_until_async(is_replaced, "it was replaced twice", 30, interval_s=0.05)
             await prove(client, list(map(Submitted, tasks)), ledger)
             assert "died" not in host.process.stderr
+        record("shards recycled by tasks and by memory", "redis7", tasks=len(tasks))
 
 
 @pytest.mark.slow
@@ -118,3 +123,4 @@ async def test_a_handler_that_eats_memory(redis7: RedisServer, tmp_path: Path) -
         assert b"memory limit" in task.fields["error"]
         report = await verify(broker)
         assert report.ok, report.lines()
+        record("a handler that eats memory", "redis7", tasks=len(good) + 1)

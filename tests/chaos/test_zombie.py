@@ -12,6 +12,7 @@ import pytest
 from shoal import Shoal
 from tests.chaos.host import LEASE_S, PARTITIONS, Host
 from tests.chaos.proof import prove
+from tests.chaos.results import record
 from tests.chaos.tail import LedgerTail
 from tests.support.builders import settings_for
 from tests.support.checker import Submitted
@@ -79,6 +80,12 @@ async def test_a_host_frozen_for_three_leases(redis7: RedisServer, tmp_path: Pat
     for task_id in more:
         assert int(proof.tasks[task_id].fields["result"]) in reborn_pids
     proof.assert_uncharged(tasks + endless, {"lost"})
+    record(
+        "a host frozen for three leases, then thawed",
+        "redis7",
+        tasks=len(proof.tasks),
+        again=sum(proof.duplicate_runs.values()),
+    )
     assert len(ledger.task_ids("refused to stop")) == len(endless), "a zombie was not stopped"
 
 
@@ -104,3 +111,9 @@ async def test_a_frozen_shard_is_replaced_by_its_supervisor(
             )
     assert taken
     proof.assert_uncharged(taken, {"killed", "lost"})
+    record(
+        "one shard frozen, and replaced by its supervisor",
+        "valkey",
+        tasks=len(tasks),
+        again=sum(proof.duplicate_runs.values()),
+    )
