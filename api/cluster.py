@@ -92,6 +92,8 @@ class Scrape:
     servers: list[ServerInfo]
     #: For how long the task that was due first is due and not ready yet, in seconds.
     overdue_s: float
+
+
 class Reach:
     """How much of Redis answers."""
 

@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known."""
     config.addinivalue_line("markers", "integration: speaks to a real server")
     config.addinivalue_line("markers", "chaos: makes faults on purpose")
+    config.addinivalue_line("markers", "alone: measures time; nothing else may run beside it")
     config.addinivalue_line("markers", "cluster: needs the Redis Cluster of three masters")
 
 
@@ -33,6 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in ("integration", "chaos"):
             item.add_marker(folder)
+        if folder in ("chaos", "browser"):
+            item.add_marker("alone")
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("cluster")
         if item.get_closest_marker("timeout") is None and folder in TIMEOUTS_S:

@@ -85,17 +85,14 @@ async def move_slot(
         target: Where to.
         replace: Whether a key that is there already is overwritten (``--cluster-replace``).
     """
-    how = ["REPLACE"] if replace else []
+    address = ("MIGRATE", target.host, target.port, "", 0, _MOVE_TIMEOUT_MS)
+    how = (*address, *(("REPLACE",) if replace else ()), "KEYS")
     source = owner_of(cluster, slot)
     with source.client() as from_, target.client() as to:
         to.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id())
         from_.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id())
         while keys := from_.execute_command("CLUSTER", "GETKEYSINSLOT", slot, _KEYS_A_MOVE):
-            await asyncio.to_thread(
-                from_.execute_command,
-                "MIGRATE", target.host, target.port, "", 0, _MOVE_TIMEOUT_MS, *how, "KEYS",
-                *keys,
-            )  # fmt: skip
+            await asyncio.to_thread(from_.execute_command, *how, *keys)
         for client in (to, from_):
             client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target.id())
     await wait_until_async(lambda: owner_of(cluster, slot) is target, "all know who has the slot")

@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.cluster_field import PARTITIONS, by_master, six_nodes, submit_to
-from tests.chaos.cluster_moves import in_step, promote
+from tests.chaos.cluster_moves import in_step
 from tests.chaos.load import under_load
 from tests.support.ledger import Ledger
 from tests.support.waiting import wait_until_async
-
-#: An even number: in the end the first is master again.
-FAILOVERS = 10
 
 
 @pytest.mark.slow
@@ -54,20 +51,3 @@ async def test_a_master_with_a_replica_dies(tmp_path: Path) -> None:
             await asyncio.to_thread(cluster.nodes[0].start)
             await in_step(cluster.nodes[0])
         assert load.recoveries[0] < 10
-
-
-@pytest.mark.slow
-async def test_failovers_back_and_forth(tmp_path: Path) -> None:
-    """Ten in order between a master and its replica: nothing is lost, nothing runs twice, all go on each time."""
-    with six_nodes("redis7") as cluster:
-        pair = [cluster.nodes[0], cluster.nodes[3]]
-        async with under_load(
-            cluster.cluster_url, Ledger(tmp_path / "l"), "ten failovers in order, back and forth",
-            "redis7", partitions=PARTITIONS,
-        ) as load:  # fmt: skip
-            for number in range(FAILOVERS):
-                replica = pair[1 - number % 2]
-                await in_step(replica)
-                await promote(replica)
-                await load.resumed(time.monotonic_ns())
-            assert load.submissions.failed < load.submissions.accepted

@@ -111,32 +111,3 @@ async def test_a_master_without_a_replica_dies(index: int, tmp_path: Path) -> No
             await load.resumed(time.monotonic_ns())
             await _says(api, 0)
             assert set((await _statuses(api, tasks)).values()) == {200}
-
-
-@pytest.mark.slow
-async def test_a_slot_that_nobody_has(tmp_path: Path) -> None:
-    """One partition is away and health says so; with its slot given back, what was in it goes on."""
-    with three_masters() as cluster, api_on(cluster.cluster_url, PARTITIONS) as api:
-        async with under_load(
-            cluster.cluster_url, Ledger(tmp_path / "l"), "one slot without a master", "redis7",
-            partitions=PARTITIONS,
-        ) as load:  # fmt: skip
-            tasks = await _one_in_each(load)
-            broker = await load.client.broker()
-            slot = broker.keys[3].slot
-            owner = broker.node_of_partition(3).address.port
-            for node in cluster.nodes:
-                with node.client() as client:
-                    client.execute_command("CLUSTER", "DELSLOTS", slot)
-            await _says(api, 1)
-            expected = {n: 503 if n == 3 else 200 for n in range(PARTITIONS)}
-            assert await _statuses(api, tasks) == expected
-            assert not await submit_to(load, 3, 100)
-            assert await submit_to(load, 4, 101)
-            await asyncio.sleep(LEASE_S)  # the fault itself
-            node = next(node for node in cluster.nodes if node.port == owner)
-            with node.client() as client:
-                client.execute_command("CLUSTER", "ADDSLOTS", slot)
-            await load.resumed(time.monotonic_ns())
-            await _says(api, 0)
-            assert set((await _statuses(api, tasks)).values()) == {200}

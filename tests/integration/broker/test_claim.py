@@ -127,7 +127,7 @@ async def test_promotes_what_is_due(scene: Scene) -> None:
         "counts/RUNNING": "2",
         "counts/RUNNING:mail": "2",
         f"claimed:{ME}": changed[f"claimed:{ME}"],
-        "events/6": "k=promoted o=retry mail PENDING FAILED\nlater mail PENDING SCHEDULED",
+        "events/6": "k=promoted o=retry mail PENDING FAILED;later mail PENDING SCHEDULED",
         "events/7": changed["events/7"],
     }
 

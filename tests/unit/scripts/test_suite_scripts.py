@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 def run(script: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
     """Run a script with this interpreter."""
-    command = [sys.executable, SCRIPTS / script, *arguments]
+    command = [sys.executable, *map(str, (SCRIPTS / script, *arguments))]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
