@@ -94,6 +94,7 @@ class Scrape:
     overdue_s: float
 
 
+@dataclass(frozen=True, slots=True)
 class Reach:
     """How much of Redis answers."""
 
