@@ -46,6 +46,8 @@ class OperationBody(Struct, forbid_unknown_fields=True, kw_only=True):
     filter: FilterBody | None = None
     #: Of cancels; shown with the tasks.
     reason: str = "requested"
+    #: Of requeues: at most so many tasks a second; none = as fast as it goes.
+    rate: float | None = None
     #: Names the operation; the same again goes on with it.
     id: str | None = None
 
@@ -55,6 +57,8 @@ class RetryBody(Struct, forbid_unknown_fields=True, kw_only=True):
 
     task_ids: list[str] | None = None
     filter: FilterBody | None = None
+    #: At most so many tasks a second; none = as fast as it goes.
+    rate: float | None = None
     id: str | None = None
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from shoal import __version__
 from shoal.api.gateway import Gateway
+from shoal.api.workflows import Node, recent
 from shoal.broker.results import QueueDepth
 from shoal.broker.server_info import ServerInfo, read_servers
 from shoal.clock import mono_s, wall_ms
@@ -119,6 +120,8 @@ class ClusterReader:
         self.scrape = Shared(self._read_scrape)
         #: What the dashboard shows first, as it goes over the wire but for who asks.
         self.snapshot = Shared(self._read_snapshot, SNAPSHOT_S)
+        #: The newest tasks that depend on others, for the pages of workflows.
+        self.workflows = Shared(self._read_workflows, SNAPSHOT_S)
 
     async def aclose(self) -> None:
         """Wait for what is under way."""
@@ -127,6 +130,7 @@ class ClusterReader:
         await self.overview.aclose()
         await self.scrape.aclose()
         await self.snapshot.aclose()
+        await self.workflows.aclose()
 
     async def _read_workers(self) -> int:
         """How many workers live; raises ``BrokerUnavailable`` when Redis is away."""
@@ -144,6 +148,9 @@ class ClusterReader:
             if away == broker.partitions:
                 raise
             return Reach(None, away)
+
+    async def _read_workflows(self) -> dict[str, Node]:
+        return await recent(self._gateway.connection.broker)
 
     async def _read_snapshot(self) -> dict[str, Any]:
         connection = self._gateway.connection

@@ -158,7 +158,10 @@ DESCRIPTIONS: Mapping[str, Description] = {
         has_location=True,
         links={"id": ("get_api_v1_schedules_id", "delete_api_v1_schedules_id")},
     ),
-    "GET /api/v1/schedules/{id}": _ONE_SCHEDULE,
+    "GET /api/v1/schedules/{id}": _answers((200, documents.ScheduleWithTask)),
+    "PUT /api/v1/schedules/{id}": _answers(
+        (200, documents.ScheduleDocument), body=bodies.ScheduleBody, has_location=True
+    ),
     "DELETE /api/v1/schedules/{id}": _answers((204, None)),
     "POST /api/v1/schedules/{id}/pause": _ONE_SCHEDULE,
     "POST /api/v1/schedules/{id}/resume": _ONE_SCHEDULE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -21,8 +22,10 @@ from shoal.api.routes import (
     session,
     site,
     submit,
+    system,
     tasks,
     workers,
+    workflows,
 )
 from shoal.model.role import Role, Scope
 
@@ -93,6 +96,10 @@ SCHEDULES = (
     ),
     Endpoint("GET", "/api/v1/schedules/{id}", schedules.one, Role.VIEWER, Scope.SCHEDULES),
     Endpoint(
+        "PUT", "/api/v1/schedules/{id}", schedules.change, Role.OPERATOR, Scope.SCHEDULES,
+        action="schedule.change",
+    ),
+    Endpoint(
         "DELETE", "/api/v1/schedules/{id}", schedules.remove, Role.OPERATOR, Scope.SCHEDULES,
         action="schedule.remove",
     ),
@@ -134,6 +141,11 @@ DASHBOARD = (
     Endpoint("GET", f"{_DASHBOARD}/snapshot", dashboard.snapshot, Role.VIEWER, Scope.STATS),
     Endpoint("GET", f"{_DASHBOARD}/dead", dashboard.dead, Role.VIEWER, Scope.DLQ),
     Endpoint("GET", f"{_DASHBOARD}/schedules", dashboard.schedules, Role.VIEWER, Scope.SCHEDULES),
+    Endpoint("GET", f"{_DASHBOARD}/cron", dashboard.ticks, Role.VIEWER, Scope.SCHEDULES),
+    Endpoint("GET", f"{_DASHBOARD}/workflows", workflows.workflows, Role.VIEWER, Scope.TASKS),
+    Endpoint("GET", f"{_DASHBOARD}/workflows/{{id}}", workflows.workflow, Role.VIEWER, Scope.TASKS),
+    Endpoint("GET", f"{_DASHBOARD}/system", system.servers, Role.VIEWER, Scope.STATS),
+    Endpoint("GET", f"{_DASHBOARD}/config", system.configuration, Role.ADMIN, Scope.CONFIG),
     Endpoint(
         "POST",
         f"{_DASHBOARD}/tasks/{{id}}/requeue",
@@ -143,9 +155,6 @@ DASHBOARD = (
         action="task.retry",
     ),
 )
-
-#: On API_PORT.
-PUBLIC = (*TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *LIVE, *DASHBOARD, *DOCS, *HEALTH)
 
 #: What only ADMIN_PORT has.
 OPERATORS = (
@@ -197,6 +206,25 @@ OPERATORS = (
         action="config.reload",
     ),
     Endpoint("GET", "/admin/audit", admin.audit_log, Role.ADMIN, Scope.AUDIT),
+)  # fmt: skip
+
+#: What operators do on a page, at either port: the same handlers, roles and audit log. What only shows
+#: names and numbers a viewer may see, since the snapshot has them too.
+_ON_PAGES = tuple(
+    dataclasses.replace(
+        one,
+        path=one.path.replace("/admin", _DASHBOARD, 1),
+        role=Role.VIEWER if one.method == "GET" and one.scope is not Scope.AUDIT else one.role,
+    )
+    for one in OPERATORS
+    if one.scope in (Scope.WORKERS, Scope.QUEUES, Scope.AUDIT)
+    # How queues stand is in the snapshot.
+    and one.handler not in (queues.queues, queues.queue)
+)
+
+#: On API_PORT.
+PUBLIC = (
+    *TASKS, *OPERATIONS, *SCHEDULES, *SESSION, *LIVE, *DASHBOARD, *_ON_PAGES, *DOCS, *HEALTH
 )  # fmt: skip
 
 #: On ADMIN_PORT: also all that clients have, so that a page from there needs no other address.

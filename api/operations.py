@@ -11,6 +11,7 @@ from shoal.broker.bulk import BulkOperation
 from shoal.broker.tracked import SILENCE_MS, OperationRecord, OperationStore, Progress
 from shoal.clock import mono_s
 from shoal.errors import BrokerUnavailable, PartitionPaused, ShoalError
+from shoal.model.pace import Pace
 from shoal.telemetry.logs import logger
 
 #: How often is looked for operations that nobody carries on, in seconds.
@@ -71,8 +72,14 @@ class OperationRunner:
         broker = self._gateway.connection.broker
         store = OperationStore(broker)
         operation = BulkOperation(
-            broker, record.verb, record.id, record.selection, reason=record.reason
+            broker,
+            record.verb,
+            record.id,
+            record.selection,
+            reason=record.reason,
+            rate=record.rate,
         )
+        pace = Pace(record.rate, operation.step_tasks)
         status: str = await store.beat(record.id, self._name)
         beaten_s = mono_s()
 
@@ -81,10 +88,15 @@ class OperationRunner:
 
         async def go_on() -> bool:
             nonlocal status, beaten_s
-            if mono_s() - beaten_s >= BEAT_S:
-                status = await store.beat(record.id, self._name, progress())
-                beaten_s = mono_s()
-            return status == "go"
+            while True:
+                if mono_s() - beaten_s >= BEAT_S:
+                    status = await store.beat(record.id, self._name, progress())
+                    beaten_s = mono_s()
+                done = sum(operation.numbers.values())
+                wait_s = pace.wait_s(done, mono_s()) if status == "go" else 0.0
+                if wait_s <= 0:
+                    return status == "go"
+                await asyncio.sleep(min(wait_s, BEAT_S))
 
         if status == "stop":
             await store.end(record.id, "stopped", progress())

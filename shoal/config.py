@@ -35,6 +35,13 @@ def _check_namespace(text: str) -> str:
     return text
 
 
+def settings_file(env: Mapping[str, str]) -> Path | None:
+    """The file that SHOAL_CONFIG names, or ``shoal.toml`` in the current directory when there is one."""
+    named = env.get("SHOAL_CONFIG", "")
+    default = Path("shoal.toml")
+    return Path(named) if named else default if default.is_file() else None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. ``Settings()`` are the defaults, ``Settings.load`` reads and checks."""
@@ -96,11 +103,7 @@ class Settings:
         Raises:
             ConfigurationError: See ``load``.
         """
-        named = os.environ.get("SHOAL_CONFIG", "")
-        default = Path("shoal.toml")
-        return cls.load(
-            os.environ, Path(named) if named else default if default.is_file() else None
-        )
+        return cls.load(os.environ, settings_file(os.environ))
 
     def replace(self, **changes: object) -> Self:
         """These settings with some changed and checked: ``replace(worker__concurrency=20)``.

@@ -152,6 +152,8 @@ class OperationDocument(Struct, kw_only=True):
     state: str
     selection: dict[str, Json]
     by: str
+    #: Tasks a second; ``null`` = as fast as it goes.
+    rate: float | None
     started_at: Time
     ended_at: Time | None
     answers: dict[str, int]
@@ -181,6 +183,17 @@ class ScheduleDocument(Struct, kw_only=True):
     last: Time | None
     last_task: str | None
     ticks: int
+
+
+class ScheduleWithTask(ScheduleDocument, kw_only=True):
+    """A schedule, and the task that it submits; ``null`` = what holds for its type."""
+
+    priority: str
+    payload: Json
+    timeout: float | None
+    max_retries: int | None
+    metadata: dict[str, str]
+    retention: float | None
 
 
 class ScheduleList(Struct):

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from msgspec import Raw
+
 from shoal.codec import decode_spec, encode_header, encode_payload
 from shoal.errors import (
     InvalidPayload,
@@ -14,6 +16,7 @@ from shoal.errors import (
     ScheduleNotFound,
 )
 from shoal.model.cron import Missed, check_cron
+from shoal.model.priority import Priority
 from shoal.model.schedule import MAX_SCHEDULES, ScheduleRecord, check_schedule_id
 from shoal.model.task import format_time, from_unix_ms
 from shoal.sealed import open_schedule
@@ -244,6 +247,23 @@ def document_of(schedule: StoredSchedule) -> dict[str, Any]:
         "last": _time(schedule.last_ms),
         "last_task": schedule.last_task or None,
         "ticks": schedule.ticks,
+    }
+
+
+def task_document(record: ScheduleRecord, vault: Vault | None) -> dict[str, Any]:
+    """The task that a schedule submits, beside what :func:`document_of` says.
+
+    Raises:
+        CannotDecrypt: Its payload was encrypted with a key that is not here.
+    """
+    spec = decode_spec((record.header + open_schedule(vault, record)).encode())
+    return {
+        "priority": Priority(record.priority).name,
+        "payload": Raw(spec.payload),
+        "timeout": spec.timeout_s,
+        "max_retries": None if spec.retry is None else spec.retry.max_retries,
+        "metadata": dict(spec.metadata or {}),
+        "retention": record.retention_s,
     }
 
 

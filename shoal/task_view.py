@@ -61,10 +61,15 @@ def view_task(
         history=history,
         progress=parse_progress(fields["progress"]) if "progress" in fields else None,
         log=parse_log(fields["log"]) if "log" in fields else (),
-        depends_on=_ids(fields.get("parents", b"")),
+        depends_on=depends_on(fields),
         waiting_for=_ids(fields.get("waiting", b"")),
         reason=fields["reason"].decode() if "reason" in fields else None,
     )
+
+
+def depends_on(fields: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The ids of the tasks that one depends on."""
+    return _ids(fields.get("parents", b""))
 
 
 def _ids(packed: bytes) -> tuple[str, ...]:

@@ -7,23 +7,30 @@ rate. These addresses serve the page of the same release and change with it.
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from aiohttp import web
 
 from shoal.api.problems import Problem
+from shoal.api.query import only
 from shoal.api.responses import respond
 from shoal.api.state import PRINCIPAL, STATE
 from shoal.broker.operator_results import DeadGroup
 from shoal.broker.schedules import ScheduleStore
+from shoal.clock import wall_ms
 from shoal.errors import TaskNotFound
+from shoal.model.cron import check_cron, next_tick
 from shoal.model.identity import parse_task_id
 from shoal.model.task import format_time, from_unix_ms
 from shoal.schedules import document_of
 
 #: Of so many DEAD tasks of each partition, the newest, the groups are counted.
 _GROUPED = 2000
+#: How many ticks are told in advance.
+_TICKS = 5
 
 
 async def snapshot(request: web.Request) -> web.Response:
@@ -56,6 +63,31 @@ async def schedules(request: web.Request) -> web.Response:
     store = ScheduleStore(request.app[STATE].gateway.connection.broker)
     found = await store.read("all")
     return respond(msgspec.json.encode({"schedules": [document_of(s) for s in found.schedules]}))
+
+
+async def ticks(request: web.Request) -> web.Response:
+    """When a schedule would tick next: ``cron`` in the time zone ``tz``."""
+    only(request.query, "cron", "tz")
+    tz = request.query.get("tz", "UTC")
+    try:
+        cron = check_cron(request.query.get("cron", ""), tz)
+    except ValueError as error:
+        raise Problem("invalid_schedule", str(error)) from None
+    found: list[int] = []
+    at_ms: int | None = wall_ms()
+    while len(found) < _TICKS and at_ms is not None:
+        at_ms = next_tick(cron, tz, at_ms)
+        if at_ms is not None:
+            found.append(at_ms)
+    zone = ZoneInfo(tz)
+    rows = [
+        {
+            "at": format_time(from_unix_ms(tick_ms)),
+            "offset": datetime.fromtimestamp(tick_ms / 1000, zone).strftime("%z"),
+        }
+        for tick_ms in found
+    ]
+    return respond(msgspec.json.encode({"cron": cron, "tz": tz, "ticks": rows}))
 
 
 async def requeue(request: web.Request) -> web.Response:

@@ -61,7 +61,9 @@ async def retry(request: web.Request) -> web.Response:
     selection = selection_of(BulkVerb.REQUEUE, body.task_ids, body.filter, (State.DEAD,))
     if any(state is not State.DEAD for state in selection.states):
         raise Problem("invalid_body", "Only DEAD tasks are here; see /api/v1/operations.")
-    return await open_operation(request, BulkVerb.REQUEUE, selection, "requested", body.id)
+    return await open_operation(
+        request, BulkVerb.REQUEUE, selection, "requested", body.id, body.rate
+    )
 
 
 async def retry_one(request: web.Request) -> web.Response:

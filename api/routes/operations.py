@@ -15,6 +15,7 @@ from shoal.api.responses import respond
 from shoal.api.state import PRINCIPAL, STATE
 from shoal.broker.bulk import BulkOperation
 from shoal.broker.tracked import OperationRecord, OperationStore, Tracked
+from shoal.model.pace import check_rate
 from shoal.model.role import Role
 from shoal.model.selection import BulkVerb, Selection, check_operation_id
 
@@ -34,11 +35,16 @@ async def begin(request: web.Request) -> web.Response:
     if not 0 < len(body.reason) <= _MAX_REASON_CHARS or not body.reason.isprintable():
         raise invalid("reason", f"must be 1 to {_MAX_REASON_CHARS} printable characters")
     selection = selection_of(verb, body.task_ids, body.filter)
-    return await open_operation(request, verb, selection, body.reason, body.id)
+    return await open_operation(request, verb, selection, body.reason, body.id, body.rate)
 
 
 async def open_operation(
-    request: web.Request, verb: BulkVerb, selection: Selection, reason: str, wanted: str | None
+    request: web.Request,
+    verb: BulkVerb,
+    selection: Selection,
+    reason: str,
+    wanted: str | None,
+    rate: float | None,
 ) -> web.Response:
     """Make the operation known and let this process carry it out.
 
@@ -51,10 +57,16 @@ async def open_operation(
     except ValueError as error:
         raise invalid("id", str(error)) from None
     broker = state.gateway.connection.broker
+    try:
+        check_rate(verb, rate)
+    except ValueError as error:
+        raise invalid("rate", str(error)) from None
     # Whatever is wrong with it is said now, not by the runner.
     BulkOperation(broker, verb, operation_id, selection, reason=reason)
     by = request[PRINCIPAL].name
-    record = OperationRecord(id=operation_id, verb=verb, selection=selection, reason=reason, by=by)
+    record = OperationRecord(
+        id=operation_id, verb=verb, selection=selection, reason=reason, by=by, rate=rate
+    )
     store = OperationStore(broker)
     audit.note(request, operation=operation_id, verb=verb.value, ids=len(selection.ids))
     if await store.open(record) == "conflict":

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from shoal.api import audit
-from shoal.api.bodies import ScheduleBody, read_body
+from shoal.api.bodies import ScheduleBody, invalid, read_body
 from shoal.api.limits import ENVELOPE_BYTES
 from shoal.api.problems import Problem
 from shoal.api.query import only
@@ -17,8 +17,8 @@ from shoal.api.state import STATE
 from shoal.broker.schedules import ScheduleStore, StoredSchedule
 from shoal.codec import check_payload
 from shoal.errors import InvalidPayload, InvalidSchedule, ScheduleNotFound, UnknownTaskType
-from shoal.model.schedule import MAX_SCHEDULES
-from shoal.schedules import Declared, document_of, task_of
+from shoal.model.schedule import MAX_SCHEDULES, ScheduleRecord
+from shoal.schedules import Declared, document_of, task_document, task_of
 from shoal.submission import SubmitOptions, TypeDefaults
 from shoal.vault import Vault
 
@@ -33,6 +33,42 @@ async def list_all(request: web.Request) -> web.Response:
 
 async def add(request: web.Request) -> web.Response:
     """Make one; the same again changes nothing."""
+    record = await _read(request)
+    status = await _store(request).put(record, may_change=False)
+    if status == "exists":
+        raise Problem(
+            "schedule_exists",
+            "There is another one with this id: change it (PUT), remove it first, or take another.",
+        )
+    if status == "too_many":
+        raise InvalidSchedule(f"there are {MAX_SCHEDULES} schedules, and no more may be added")
+    return await _changed(request, record, 201)
+
+
+async def change(request: web.Request) -> web.Response:
+    """Let it be another from its next tick on; a pause is kept."""
+    only(request.query)
+    schedule_id = request.match_info["id"]
+    record = await _read(request)
+    if record.id != schedule_id:
+        raise invalid("id", f"must be {schedule_id!r:.160}, as in the address")
+    if (await _find(request, schedule_id)).record.source != "operator":
+        raise InvalidSchedule(
+            "it is declared in code: change it there, or pause it and add another"
+        )
+    await _store(request).put(record, may_change=True)
+    return await _changed(request, record, 200)
+
+
+async def _changed(request: web.Request, record: ScheduleRecord, status: int) -> web.Response:
+    audit.note(request, schedule=record.id, cron=record.cron, type=record.type)
+    stored = await _find(request, record.id)
+    headers = {"Location": f"/api/v1/schedules/{record.id}"}
+    return respond(msgspec.json.encode(document_of(stored)), status, headers)
+
+
+async def _read(request: web.Request) -> ScheduleRecord:
+    """The schedule that the body says."""
     state = request.app[STATE]
     limit = state.settings.task.max_payload_bytes
     body = await read_body(request, ScheduleBody, limit + ENVELOPE_BYTES)
@@ -49,7 +85,7 @@ async def add(request: web.Request) -> web.Response:
         "metadata": body.metadata,
         "retention": body.retention,
     }
-    record = Declared.make(
+    return Declared.make(
         body.id,
         body.cron,
         body.type,
@@ -61,25 +97,16 @@ async def add(request: web.Request) -> web.Response:
         defaults=_defaults(request, body.type),
         max_payload_bytes=limit,
     ).record
-    status = await _store(request).put(record, may_change=False)
-    if status == "exists":
-        raise Problem(
-            "schedule_exists",
-            "There is another one with this id: remove it first, or take another.",
-        )
-    if status == "too_many":
-        raise InvalidSchedule(f"there are {MAX_SCHEDULES} schedules, and no more may be added")
-    audit.note(request, schedule=record.id, cron=record.cron, type=record.type)
-    stored = await _find(request, record.id)
-    headers = {"Location": f"/api/v1/schedules/{record.id}"}
-    return respond(msgspec.json.encode(document_of(stored)), 201, headers)
 
 
 async def one(request: web.Request) -> web.Response:
-    """One of them."""
+    """One of them, with the task that it submits."""
     only(request.query)
     stored = await _find(request, request.match_info["id"])
-    return respond(msgspec.json.encode(document_of(stored)))
+    document = document_of(stored) | task_document(
+        stored.record, Vault.of(request.app[STATE].settings)
+    )
+    return respond(msgspec.json.encode(document))
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from shoal.broker.calls import MAX_TASKS
 from shoal.broker.operator_results import BulkAnswer
 from shoal.errors import InvalidOperation
 from shoal.model.identity import partition_of
+from shoal.model.pace import check_rate, step_for
 from shoal.model.selection import BulkVerb, Selection, check_operation_id
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ class BulkOperation:
         operation_id: Names this wish.
         selection: Which tasks.
         reason: Of cancels.
+        rate: How many tasks a second are meant, of requeues: steps are as small as that needs, and
+            whoever runs it waits between them (:class:`shoal.model.pace.Pace`); ``None`` = no limit.
 
     Raises:
-        InvalidOperation: The selection contradicts itself or does not go with the verb.
+        InvalidOperation: The selection contradicts itself or does not go with the verb, or the rate.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class BulkOperation:
         selection: Selection,
         *,
         reason: str = "requested",
+        rate: float | None = None,
     ) -> None:
         try:
+            check_rate(verb, rate)
             self._operation_id = check_operation_id(operation_id)
             self._selection = selection.checked(verb)
         except ValueError as error:
@@ -58,7 +63,9 @@ class BulkOperation:
             BulkVerb.DELETE: str(tombstone_ms),
             BulkVerb.REQUEUE: "",
         }[verb]
-        self._digest = self._selection.digest(verb, self._argument)
+        #: The most tasks of a step. It is a part of the wish: ids are cut by it.
+        self.step_tasks = MAX_TASKS if rate is None else step_for(rate, MAX_TASKS)
+        self._digest = self._selection.digest(verb, self._argument, rate)
         self._numbers: dict[tuple[int, str], dict[str, int]] = {}
         self._finished: set[tuple[int, str]] = set()
         self._ids: dict[int, list[str]] = {}
@@ -127,6 +134,7 @@ class BulkOperation:
 
     async def _step(self, partition: int, part: str, step: int) -> BulkAnswer:
         ids = self._ids.get(partition, ())
+        size = self.step_tasks
         answer = await self._broker.run(
             operator_calls.bulk(
                 partition,
@@ -137,8 +145,9 @@ class BulkOperation:
                 self._selection,
                 self._argument,
                 digest=self._digest,
-                ids=ids[max(step - 1, 0) * MAX_TASKS : step * MAX_TASKS],
-                is_last=step * MAX_TASKS >= len(ids),
+                ids=ids[max(step - 1, 0) * size : step * size],
+                is_last=step * size >= len(ids),
+                limit=size,
             )
         )
         if answer.status == "conflict":

@@ -94,8 +94,9 @@ def bulk(
     digest: str,
     ids: Sequence[str] = (),
     is_last: bool = True,
+    limit: int = MAX_TASKS,
 ) -> Call[BulkAnswer]:
-    """One step of a bulk operation, or with step 0 only a look at its record."""
+    """One step of a bulk operation over at most ``limit`` tasks, or with step 0 only a look at its record."""
     arguments: list[Argument] = [operation_id, part, step, digest, argument]
     arguments += [
         selection.type or "",
@@ -106,6 +107,8 @@ def bulk(
     ]
     if part == "ids":
         arguments += ["" if is_last else "more", *ids]
+    else:
+        arguments.append(limit)
 
     def decode(reply: list[Any]) -> BulkAnswer:
         names = (name.decode() for name in reply[3::2])

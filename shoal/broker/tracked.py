@@ -36,6 +36,8 @@ class OperationRecord(msgspec.Struct, kw_only=True):
     reason: str
     #: The principal's name.
     by: str
+    #: Tasks a second; ``None`` = as fast as it goes.
+    rate: float | None = None
 
 
 class Progress(msgspec.Struct):
@@ -78,6 +80,7 @@ class Tracked(NamedTuple):
             "state": state,
             "selection": chosen,
             "by": self.record.by,
+            "rate": self.record.rate,
             "started_at": format_time(from_unix_ms(self.started_ms)),
             "ended_at": None if self.ended_ms is None else format_time(from_unix_ms(self.ended_ms)),
             "answers": self.progress.answers,
@@ -103,7 +106,7 @@ class OperationStore:
     async def open(self, record: OperationRecord) -> OpenStatus:
         """Make it known; one that was stopped goes on."""
         raw = msgspec.json.encode(record)
-        digest = record.selection.digest(record.verb, record.reason)
+        digest = record.selection.digest(record.verb, record.reason, record.rate)
         reply = await self._run(
             "operation_open", record.id, raw, digest, LIFETIME_S, MAX_OPERATIONS
         )

@@ -79,7 +79,9 @@ def _wrong(operation_id: str, fields: dict[str, bytes]) -> str:
         return f"its record can't be read: {error}"
     if record.id != operation_id:
         return "its record is of another"
-    if text(fields.get("digest", b"")) != record.selection.digest(record.verb, record.reason):
+    if text(fields.get("digest", b"")) != record.selection.digest(
+        record.verb, record.reason, record.rate
+    ):
         return "its digest is not that of its record"
     state = text(fields.get("state", b""))
     return "" if state in _STATES else f"its state is {state!r:.40}"

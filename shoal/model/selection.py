@@ -98,9 +98,16 @@ class Selection:
             until_ms=self.until_ms,
         )
 
-    def digest(self, verb: BulkVerb, argument: str) -> str:
-        """What tells this wish from any other, in 32 hexadecimal digits."""
-        parts = (verb.value, argument, *map(str, self.states), *self.ids)
+    def digest(self, verb: BulkVerb, argument: str, rate: float | None = None) -> str:
+        """What tells this wish from any other, in 32 hexadecimal digits.
+
+        Args:
+            verb: What is done.
+            argument: Of the verb.
+            rate: Tasks a second; ``None`` = no limit.
+        """
+        paced = () if rate is None else (f"rate={rate!r}",)
+        parts = (verb.value, argument, *paced, *map(str, self.states), *self.ids)
         rest = (self.type, self.fingerprint, self.queue, self.since_ms, self.until_ms)
         text = "\n".join([*parts, "", *("" if value is None else str(value) for value in rest)])
         return hashlib.sha256(text.encode()).hexdigest()[:32]

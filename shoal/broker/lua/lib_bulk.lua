@@ -2,12 +2,13 @@
 -- The record holds how far it is and what it did, so anybody may go on with it, and a late copy of a step does nothing.
 --   ARGV     operation id, part, step (the recorded one + 1; any other only reads), digest of what is asked,
 --            words: the verb's own argument, type, fingerprint, queue, from ms, until ms ('' = any);
---            for the part `ids` then 'more' or '' (these are the last ones) and at most 256 ids
+--            for the part `ids` then 'more' or '' (these are the last ones) and at most 256 ids;
+--            for a state at most how many of it are looked at (<= 256; of COMPLETED tasks whole entries)
 --   Returns  {'ok' | 'conflict' (the id stands for another operation), step, 1 when nothing is left, answer, number, repeated}
 local operation, part, step, digest, argument = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local only_type, only_fingerprint, only_queue = ARGV[6], ARGV[7], ARGV[8]
 local from_ms, until_ms = ARGV[9], ARGV[10]
-local STEP, RECORD_S = 256, 86400
+local STEP, RECORD_S = part ~= 'ids' and tonumber(ARGV[11]) or 256, 86400
 
 -- <digest> <step> <finished> <until ms> <cursor> <answer>=<number> ...
 local record_key = P .. 'operation:' .. operation .. ':' .. part
