@@ -7,8 +7,8 @@ A bucket is known by its place: bucket ``k`` holds what is above ``BOUNDS_S[k - 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import pairwise
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 _MANTISSAS: Final = ("1", "1.25", "1.6", "2", "2.5", "3", "4", "5", "6", "8")
@@ -64,7 +64,22 @@ def quantile(counts: Mapping[int, int], share: float) -> float | None:
     return BOUNDS_S[-1]
 
 
-def coarse(counts: list[int], bounds_s: tuple[float, ...]) -> list[int]:
-    """The same in fewer buckets, whose bounds are all among ``BOUNDS_S``; the open one is the last."""
-    edges = [0, *(BOUNDS_S.index(bound) + 1 for bound in bounds_s), BUCKETS]
-    return [sum(counts[low:high]) for low, high in pairwise(edges)]
+def places(bounds_s: Sequence[float]) -> tuple[int, ...]:
+    """For each bucket the one that holds it among fewer bounds, whose open bucket is the last.
+
+    Raises:
+        ValueError: A bound is none of ``BOUNDS_S``, so a bucket would have to be divided.
+    """
+    foreign = set(bounds_s) - set(BOUNDS_S)
+    if foreign:
+        raise ValueError(f"{sorted(foreign)} s are no bounds of these histograms")
+    return tuple(bisect_left(bounds_s, bound) for bound in (*BOUNDS_S, float("inf")))
+
+
+def coarse(counts: Mapping[int, int], where: Sequence[int]) -> dict[int, int]:
+    """The same in fewer buckets; ``where`` is what ``places`` says of their bounds."""
+    found: dict[int, int] = {}
+    for bucket, count in counts.items():
+        place = where[bucket]
+        found[place] = found.get(place, 0) + count
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 
 from prometheus_client import Histogram
 
@@ -11,14 +12,12 @@ from shoal.telemetry.metrics import CALL_BUCKETS_S
 
 __all__ = ["CallTimes"]
 
-_BUCKETS = len(CALL_BUCKETS_S) + 1
-
 
 class _Row:
     __slots__ = ("counts", "seconds")
 
     def __init__(self) -> None:
-        self.counts = [0] * _BUCKETS
+        self.counts: defaultdict[int, int] = defaultdict(int)
         self.seconds = 0.0
 
 

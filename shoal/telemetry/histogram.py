@@ -7,25 +7,25 @@ with ``observe`` for the installed version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from prometheus_client import Histogram
 
 __all__ = ["add_observations"]
 
 
-def add_observations(child: Histogram, counts: Sequence[int], total: float) -> None:
+def add_observations(child: Histogram, counts: Mapping[int, int], total: float) -> None:
     """Add observations that were counted elsewhere.
 
     Args:
         child: A histogram without labels, or one labelled child of it.
-        counts: How many fell into each bucket, not accumulated, the open bucket last.
+        counts: Bucket, from 0, to how many fell into it, not accumulated; the open bucket is the last.
         total: The sum of what was observed.
+
+    Raises:
+        IndexError: The histogram has no such bucket; nothing was added.
     """
     buckets = child._buckets  # noqa: SLF001 - see the module's docstring
-    if len(buckets) != len(counts):
-        raise ValueError(f"the histogram has {len(buckets)} buckets, not {len(counts)}")
-    for bucket, count in zip(buckets, counts, strict=True):
-        if count:
-            bucket.inc(count)
+    for bucket, count in [(buckets[place], count) for place, count in counts.items()]:
+        bucket.inc(count)
     child._sum.inc(total)  # noqa: SLF001

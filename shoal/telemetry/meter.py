@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from prometheus_client import Counter, Histogram
 
 from shoal.broker.results import Submission, Submitted
-from shoal.model.histogram import BOUNDS_S, BUCKETS, coarse
+from shoal.model.histogram import BOUNDS_S, coarse, places
 from shoal.model.priority import Priority
 from shoal.model.transitions import State
 from shoal.telemetry.histogram import add_observations
@@ -20,6 +20,7 @@ from shoal.telemetry.times import Times
 
 __all__ = ["SubmitMeter", "TaskMeter"]
 
+_PLACES = places(DURATION_BUCKETS_S)
 #: What a run's end may lead to.
 _STATUSES = (State.COMPLETED, State.FAILED, State.DEAD, State.CANCELLED)
 
@@ -36,7 +37,7 @@ class _Row:
         self.clear()
 
     def clear(self) -> None:
-        self.counts = [0] * BUCKETS
+        self.counts: defaultdict[int, int] = defaultdict(int)
         self.seconds = 0.0
         self.retries = 0
         self.statuses: defaultdict[str, int] = defaultdict(int)
@@ -107,7 +108,7 @@ class TaskMeter:
         self._flushed_s = time_s
         for row in {id(row): row for row in self._rows.values()}.values():
             if row.statuses:
-                add_observations(row.duration, coarse(row.counts, DURATION_BUCKETS_S), row.seconds)
+                add_observations(row.duration, coarse(row.counts, _PLACES), row.seconds)
                 if self._times is not None:
                     self._times.ran(row.counts)
                 for status, count in row.statuses.items():

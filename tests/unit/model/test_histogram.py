@@ -2,7 +2,7 @@
 
 import pytest
 
-from shoal.model.histogram import BOUNDS_S, BUCKETS, coarse, pack, quantile, unpack
+from shoal.model.histogram import BOUNDS_S, BUCKETS, coarse, pack, places, quantile, unpack
 
 
 def test_packed_and_read_again() -> None:
@@ -22,6 +22,17 @@ def test_a_quantile_lies_in_its_bucket() -> None:
 
 
 def test_fewer_buckets_hold_as_many() -> None:
-    """Nothing is lost or counted twice on the way to coarser bounds."""
-    counts = list(range(BUCKETS))
-    assert sum(coarse(counts, (0.001, 1.0, 900.0))) == sum(counts)
+    """Nothing is lost, counted twice or put above its bound on the way to coarser bounds."""
+    bounds_s = (0.001, 1.0, 900.0)
+    counts = dict(enumerate(range(BUCKETS)))
+    found = coarse(counts, places(bounds_s))
+    for place, bound in enumerate(bounds_s):
+        upto = sum(found[at] for at in range(place + 1))
+        assert upto == sum(counts[at] for at in range(BOUNDS_S.index(bound) + 1))
+    assert sum(found.values()) == sum(counts.values())
+
+
+def test_a_bucket_is_never_divided() -> None:
+    """Coarser bounds that are not among the fine ones are refused."""
+    with pytest.raises(ValueError, match="no bounds"):
+        places((0.001, 0.0017))
