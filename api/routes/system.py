@@ -12,7 +12,7 @@ from shoal import __version__
 from shoal.api.query import only
 from shoal.api.responses import respond
 from shoal.api.state import STATE
-from shoal.broker.servers import describe_servers
+from shoal.broker.server_info import describe_servers
 from shoal.config_origins import origins
 
 

@@ -1,20 +1,44 @@
-"""What a server of the deployment says of itself: memory, and whether it might forget tasks."""
+"""What the Redis servers of a deployment say of themselves, for metrics and for people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hiredis
 
 from shoal.broker.resilience import error_for
 from shoal.broker.startup import parse_info
+from shoal.errors import ShoalError
 
 if TYPE_CHECKING:
     from shoal.broker.broker import Broker
     from shoal.broker.node import Node
 
-__all__ = ["ServerInfo", "read_servers"]
+__all__ = ["ServerInfo", "describe_servers", "read_servers"]
+
+
+#: Field of INFO → what it is called here, as a number.
+_NUMBERS = {
+    "uptime_in_seconds": "uptime",
+    "connected_clients": "clients",
+    "connected_slaves": "replicas",
+    "used_memory": "memory",
+    "maxmemory": "max_memory",
+    "evicted_keys": "evicted",
+    "instantaneous_ops_per_sec": "commands",
+    "aof_enabled": "aof",
+    "rdb_changes_since_last_save": "unsaved",
+}
+#: The same as words.
+_WORDS = {
+    "redis_version": "version",
+    "role": "role",
+    "redis_mode": "mode",
+    "maxmemory_policy": "policy",
+    "aof_last_write_status": "aof_status",
+    "mem_fragmentation_ratio": "fragmentation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +69,42 @@ async def read_servers(broker: Broker) -> list[ServerInfo]:
 
 async def _read(node: Node) -> ServerInfo:
     await node.connected()
-    sent = [node.call("INFO", section) for section in ("server", "memory", "persistence")]
-    fields: dict[str, str] = {}
-    for call in sent:
-        reply = await call
-        if isinstance(reply, hiredis.ReplyError):
-            raise error_for(str(reply))
-        fields |= parse_info(reply)
+    info = await _info(node)
     return ServerInfo(
         address=str(node.address),
-        version=fields.get("valkey_version") or fields.get("redis_version", ""),
-        memory=int(fields.get("used_memory", 0)),
-        memory_limit=int(fields.get("maxmemory", 0)) or int(fields.get("total_system_memory", 0)),
-        evicts=fields.get("maxmemory_policy", "noeviction") != "noeviction",
-        is_durable=fields.get("aof_enabled") == "1",
+        version=_version(info),
+        memory=int(info.get("used_memory", 0)),
+        memory_limit=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
+        evicts=info.get("maxmemory_policy", "noeviction") != "noeviction",
+        is_durable=info.get("aof_enabled") == "1",
     )
+
+
+async def describe_servers(broker: Broker) -> list[dict[str, Any]]:
+    """Every master in use, by address; one that does not answer has ``error`` alone."""
+    found = [await _describe(node) for node in broker.topology.nodes()]
+    return sorted(found, key=lambda one: str(one["address"]))
+
+
+async def _describe(node: Node) -> dict[str, Any]:
+    document: dict[str, Any] = {"address": str(node.address)}
+    try:
+        info = await _info(node)
+    except ShoalError as error:
+        return document | {"error": str(error)}
+    document["product"] = info.get("server_name", "redis")
+    document |= {name: info.get(field, "") for field, name in _WORDS.items()}
+    document |= {name: int(info.get(field, "0") or 0) for field, name in _NUMBERS.items()}
+    document["version"] = _version(info)
+    return document
+
+
+async def _info(node: Node) -> dict[str, str]:
+    reply = await node.call("INFO")
+    if isinstance(reply, hiredis.ReplyError):
+        raise error_for(str(reply))
+    return parse_info(reply)
+
+
+def _version(info: dict[str, str]) -> str:
+    return info.get("valkey_version") or info.get("redis_version", "")
