@@ -209,9 +209,9 @@ def children_of(pid: int, *, recursive: bool = False) -> list[int]:
     """The process ids of the living children (or all descendants) of a process, oldest first."""
     try:
         found = psutil.Process(pid).children(recursive=recursive)
-        return [child.pid for child in found if child.status() != psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
         return []
+    return [child.pid for child in found if is_alive(child.pid)]
 
 
 def is_alive(pid: int) -> bool:

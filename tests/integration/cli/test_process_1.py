@@ -1,5 +1,6 @@
 """What the commands owe a container whose first process they are."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -51,10 +52,19 @@ def container(*arguments: str, env: dict[str, str], cwd: Path) -> ChildProcess:
     return as_process_1(shoal(*arguments, env=env, cwd=cwd))
 
 
-def zombies(child: ChildProcess) -> list[int]:
+def family(process: psutil.Process) -> list[tuple[str, str]]:
+    """Name and status of all below it; one that goes while we look is not among them."""
+    found = []
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append((child.name(), child.status()))
+    return found
+
+
+def zombies(child: ChildProcess) -> list[str]:
     """What ended in there and nobody buried."""
-    tree = psutil.Process(child.pid).children(recursive=True)
-    return [p.pid for p in tree if p.status() == psutil.STATUS_ZOMBIE]
+    below = family(psutil.Process(child.pid))
+    return [name for name, status in below if status == psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +87,12 @@ def test_a_stop_ends_it_in_order(
     """Exit status 0, long before WORKER_SHUTDOWN_TIMEOUT, and no process is left."""
     with container(*arguments, env=env, cwd=tmp_path) as child:
         child.wait_for_output(ready)
-        family = psutil.Process(child.pid).children(recursive=True)
+        below = psutil.Process(child.pid).children(recursive=True)
         began_s = time.monotonic()
         stop(child, how)
         assert child.wait(10) == ExitStatus.OK, child.stderr
         assert time.monotonic() - began_s < 8.0
-        assert not any(process.is_running() for process in family)
+        assert not any(process.is_running() for process in below)
         assert "Traceback" not in child.stderr
 
 
@@ -96,14 +106,10 @@ def test_it_buries_what_handlers_leave_behind(
         with shoal("submit", "orphan", "--wait", env=env) as submit:
             assert submit.wait() == ExitStatus.OK, submit.stderr
         first = process_1(child)
-        wait_until(lambda: "sleep" not in _names(first), "the orphan has ended")
+        wait_until(lambda: ("sleep", "sleeping") not in family(first), "the orphan has ended")
         wait_until(lambda: not zombies(child), "it is buried")
         stop(child)
         assert child.wait(10) == ExitStatus.OK, child.stderr
-
-
-def _names(process: psutil.Process) -> list[str]:
-    return [child.name() for child in process.children() if child.status() != "zombie"]
 
 
 def test_a_start_that_fails_says_so_with_its_status(env: dict[str, str], tmp_path: Path) -> None:
