@@ -54,7 +54,7 @@ def container(*arguments: str, env: dict[str, str], cwd: Path) -> ChildProcess:
 
 def family(process: psutil.Process) -> list[tuple[str, str]]:
     """Name and status of all below it; one that goes while we look is not among them."""
-    found = []
+    found: list[tuple[str, str]] = []
     for child in process.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             found.append((child.name(), child.status()))
