@@ -9,10 +9,10 @@ from typing import Self
 
 from shoal.broker.broker import Broker
 from shoal.broker.registry import Registry
-from shoal.broker.resilience import Backoff
 from shoal.config import Settings
 from shoal.errors import BrokerUnavailable, ShoalError
 from shoal.handle import Results
+from shoal.model.backoff import Backoff
 from shoal.submitter import Submitter
 from shoal.telemetry.logs import logger
 from shoal.vault import Vault

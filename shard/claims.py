@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
-from shoal.broker.resilience import Backoff
 from shoal.broker.results import Claimed
 from shoal.errors import BrokerUnavailable, PartitionPaused
+from shoal.model.backoff import Backoff
 from shoal.shard.depths import BLIND_EVERY
 from shoal.shard.lane import Lane
 

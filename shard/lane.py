@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from shoal.shard.depths import MAX_STAY_CLAIMS, MAX_STAY_S
 
 if TYPE_CHECKING:
-    from shoal.broker.resilience import Backoff
+    from shoal.model.backoff import Backoff
 
 #: A higher call number than ours is on record: go far beyond it at once.
 _CALL_NUMBER_LEAP: Final = 1_000

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from loguru import logger
 
 from shoal.broker.outbox import MAX_NOTICES, Notice, Outboxes
-from shoal.broker.resilience import Backoff
 from shoal.errors import BrokerUnavailable, PartitionPaused, ShoalError
+from shoal.model.backoff import Backoff
 from shoal.model.identity import partition_of
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
-from shoal.broker.resilience import Backoff
 from shoal.broker.results import Outcome, SettleStatus
 from shoal.errors import BrokerUnavailable, PartitionPaused
+from shoal.model.backoff import Backoff
 from shoal.shard import outcome
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 
 from shoal.codec import encode_payload, too_large
 from shoal.config import Settings
+from shoal.connecting import Connection, Connector
 from shoal.duplicate import SAME, plan_of_copy
 from shoal.errors import InvalidPayload, InvalidSchedule, InvalidTask
 from shoal.handle import Results, TaskHandle
@@ -24,7 +25,6 @@ from shoal.round_trips import MAX_TASKS_PER_FLUSH
 from shoal.schedules import MAX_STORED_PAYLOAD_BYTES, Declared, Schedules
 from shoal.sealed import opened, payload_of
 from shoal.submission import Plan, SubmitOptions, TypeDefaults, make_plan
-from shoal.submitter import Submitter
 from shoal.task_definition import Exceptions, TaskDefinition, define
 from shoal.task_view import view_task
 from shoal.vault import Vault
@@ -51,23 +51,6 @@ class Register(Protocol):
         """Register it."""
 
 
-class Connection:
-    """A broker and what works on it, in one event loop."""
-
-    def __init__(self, broker: Broker, settings: Settings, *, is_own: bool) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.broker = broker
-        self.is_own = is_own
-        self.submitter = Submitter(broker, settings.redis.timeout_s, Vault.of(settings))
-        self.results = Results(broker)
-
-    async def aclose(self) -> None:
-        await self.submitter.aclose()
-        await self.results.aclose()
-        if self.is_own:
-            await self.broker.aclose()
-
-
 class Shoal:
     """A set of task types and the way to Redis.
 
@@ -83,8 +66,7 @@ class Shoal:
         self._settings = settings
         self._tasks: dict[str, TaskDefinition] = {}
         self._schedules: dict[str, ScheduleRecord] = {}
-        self._connection: Connection | None = None
-        self._connecting: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._connector = Connector()
 
     @property
     def tasks(self) -> Mapping[str, TaskDefinition]:
@@ -191,7 +173,7 @@ class Shoal:
                 whether it may have been stored, and then ``ids`` holds its id.
         """
         plan, spec = self.plan(type, payload, options)
-        connection = await self._connected()
+        connection = await self.connection()
         return TaskHandle(self, await connection.submitter.one(plan, spec))
 
     def batch(self) -> Batch:
@@ -240,7 +222,7 @@ class Shoal:
                 raise _at_place(error, len(specs)) from None
             if len(specs) % MAX_TASKS_PER_FLUSH == 0:
                 await asyncio.sleep(0)  # others may run while a long list is encoded
-        connection = await self._connected()
+        connection = await self.connection()
         return [TaskHandle(self, i) for i in await connection.submitter.many(plan, specs)]
 
     def cron(
@@ -308,7 +290,7 @@ class Shoal:
 
     async def submit_planned(self, plan: Plan, spec: bytes) -> TaskHandle:
         """Submit what was checked before; raises as ``submit``."""
-        connection = await self._connected()
+        connection = await self.connection()
         return TaskHandle(self, await connection.submitter.one(plan, spec))
 
     async def duplicate(
@@ -361,11 +343,11 @@ class Shoal:
         """
         if settings is not None:
             self._settings = settings
-        self._connection = Connection(broker, self.settings, is_own=False)
+        self._connector.attach(Connection(broker, self.settings, is_own=False))
 
     async def connection(self) -> Connection:
         """The broker and what works on it, connected; raises as ``broker``."""
-        return await self._connected()
+        return await self._connector.connection(self.settings)
 
     async def broker(self) -> Broker:
         """The broker, connected.
@@ -374,20 +356,18 @@ class Shoal:
             BrokerUnavailable: Redis cannot be reached.
             StartupError: Redis may evict keys, or cannot serve Shoal.
         """
-        return (await self._connected()).broker
+        return (await self.connection()).broker
 
     async def results(self) -> Results:
         """What waits for tasks to end."""
-        return (await self._connected()).results
+        return (await self.connection()).results
 
     async def aclose(self) -> None:
         """Finish what was handed over and close what was opened. It may be used again."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.loop is asyncio.get_running_loop():
-            await connection.aclose()
+        await self._connector.aclose()
 
     async def __aenter__(self) -> Self:
-        await self._connected()
+        await self.connection()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -404,29 +384,6 @@ class Shoal:
         if len(raw) > self.settings.task.max_payload_bytes:
             raise InvalidPayload(too_large(len(raw), self.settings.task.max_payload_bytes))
         return raw
-
-    async def _connected(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        connection = self._connection
-        if connection is not None:
-            if connection.loop is loop:
-                return connection
-            if not connection.loop.is_closed():
-                raise RuntimeError(
-                    "this Shoal is connected in another event loop; close it there (aclose), "
-                    "or make one Shoal for each loop"
-                )
-            self._connection = None  # its loop is gone, and its connections with it
-        if self._connecting is None or self._connecting[0] is not loop:
-            self._connecting = (loop, asyncio.Lock())
-        async with self._connecting[1]:
-            if self._connection is None:
-                from shoal.broker.broker import Broker
-
-                settings = self.settings
-                broker = await Broker.connect(settings)
-                self._connection = Connection(broker, settings, is_own=True)
-            return self._connection
 
 
 def _at_place(error: InvalidPayload, place: int) -> InvalidPayload:

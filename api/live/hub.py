@@ -16,9 +16,9 @@ from shoal.api.gateway import Gateway
 from shoal.api.live.feed import Feed, Feeds, replay
 from shoal.api.live.public import events_of, time_text
 from shoal.broker.event_log import Entry, EventLog, News
-from shoal.broker.resilience import Backoff
 from shoal.clock import mono_s
 from shoal.errors import BrokerUnavailable, ShoalError
+from shoal.model.backoff import Backoff
 from shoal.model.cursor import Cursor, EntryId
 from shoal.telemetry.logs import logger
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from shoal.broker.address import Address
 from shoal.broker.connection import Argument, Connection, connect
-from shoal.broker.resilience import Backoff
 from shoal.errors import BrokerUnavailable
+from shoal.model.backoff import Backoff
 
 log = logging.getLogger("shoal.broker")
 

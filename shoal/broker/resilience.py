@@ -1,6 +1,5 @@
-"""Redis' errors by one table, and the backoff between tries."""
+"""Redis' errors by one table."""
 
-import random
 from enum import Enum
 
 from shoal.errors import BrokerError, BrokerUnavailable, MemoryFull, PartitionPaused, ShoalError
@@ -60,32 +59,3 @@ def error_for(text: str, partition: int | None = None) -> ShoalError:
     if kind_of(text) is ErrorKind.FATAL:
         return BrokerError(f"Redis refused the call: {text[:500]}")
     return BrokerUnavailable(f"Redis can't serve now: {text[:500]}")
-
-
-class Backoff:
-    """Exponential backoff with full jitter.
-
-    Args:
-        first_s: The bound of the first delay.
-        limit_s: The bound of every later one.
-    """
-
-    __slots__ = ("_bound_s", "_first_s", "_limit_s", "_rng")
-
-    def __init__(
-        self, first_s: float = 0.05, limit_s: float = 1.0, rng: random.Random | None = None
-    ) -> None:
-        self._first_s = first_s
-        self._limit_s = limit_s
-        self._bound_s = first_s
-        self._rng = rng or random.Random()
-
-    def next_s(self) -> float:
-        """The next delay in seconds, at random below a bound that doubles up to its limit."""
-        delay = self._rng.uniform(0, self._bound_s)
-        self._bound_s = min(self._bound_s * 2, self._limit_s)
-        return delay
-
-    def reset(self) -> None:
-        """Begin again after a success."""
-        self._bound_s = self._first_s

@@ -16,8 +16,8 @@ import hiredis
 from shoal.broker.address import Address
 from shoal.broker.broker import Broker
 from shoal.broker.connection import Connection, connect
-from shoal.broker.resilience import Backoff
 from shoal.errors import BrokerUnavailable
+from shoal.model.backoff import Backoff
 
 log = logging.getLogger("shoal.broker")
 

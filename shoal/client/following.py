@@ -12,7 +12,8 @@ import msgspec
 
 from shoal.client.errors import error_of
 from shoal.client.library import httpx, httpx_sse
-from shoal.client.retrying import jittered, problem_in, retry_after_s
+from shoal.client.retrying import problem_in, retry_after_s
+from shoal.model.backoff import Backoff
 from shoal.model.task import format_time
 
 #: The longest first and the longest pause before a connection is made anew, in seconds.
@@ -48,7 +49,7 @@ class Following:
 
     def __init__(self, since: str | None) -> None:
         self._last_id = since
-        self._tried = 0
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         #: Wall time since when nothing was received, once the first connection stood.
         self._lost_at_s: float | None = None
 
@@ -66,7 +67,7 @@ class Following:
             ShoalError: It will be refused again.
         """
         if response.is_success:
-            self._tried = 0
+            self._backoff.reset()
             return True
         if response.status_code in _PASSING:
             return False
@@ -105,9 +106,7 @@ class Following:
         """
         if stood:
             self._lost_at_s = time.time()
-        pause_s = jittered(self._tried, FIRST_PAUSE_S, LONGEST_PAUSE_S)
-        self._tried += 1
-        return pause_s
+        return self._backoff.next_s()
 
 
 def timeout() -> httpx.Timeout:

@@ -7,7 +7,6 @@ if twice is the same as once.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import msgspec
 from shoal.client.errors import ApiUnreachable, error_of
 from shoal.client.library import httpx
 from shoal.errors import ShoalError
+from shoal.model.backoff import Backoff
 
 T = TypeVar("T")
 
@@ -84,6 +84,7 @@ class Tries(Generic[T]):
         self._call = call
         self._retries = retries
         self._tried = 0
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._may_be_done = False
 
     def failed(self, error: httpx.TransportError) -> float:
@@ -138,14 +139,8 @@ class Tries(Generic[T]):
         return self._tried < self._retries and (after_s or 0.0) <= MAX_RETRY_AFTER_S
 
     def _pause(self, after_s: float | None = None) -> float:
-        pause_s = (after_s or 0.0) + jittered(self._tried, FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._tried += 1
-        return pause_s
-
-
-def jittered(tried: int, first_s: float, longest_s: float) -> float:
-    """Anything from 0 to what exponential backoff says after so many tries, in seconds."""
-    return random.uniform(0.0, min(longest_s, first_s * 2.0 ** min(tried, 30)))
+        return (after_s or 0.0) + self._backoff.next_s()
 
 
 def retry_after_s(text: str | None) -> float | None:

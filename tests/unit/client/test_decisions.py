@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shoal.api.problems import KINDS
 from shoal.client.answers import page_of, task_of
@@ -17,7 +15,7 @@ from shoal.client.errors import ApiFailed, ApiProblem, ApiUnreachable, RateLimit
 from shoal.client.following import Following
 from shoal.client.library import httpx, httpx_sse
 from shoal.client.options import Options
-from shoal.client.retrying import Call, Done, Tries, jittered, retry_after_s
+from shoal.client.retrying import Call, Done, Tries, retry_after_s
 from shoal.errors import BrokerUnavailable, ConfigurationError, QueueFull, ShoalError
 from shoal.trace_context import is_traceparent, with_trace
 
@@ -56,12 +54,6 @@ def test_every_problem_is_an_exception_that_can_be_sent(code: str) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert (type(copy), str(copy)) == (type(error), str(error))
     assert type(error) is not ApiProblem
-
-
-@given(tried=st.integers(0, 10_000))
-def test_pauses_grow_and_stay_bounded(tried: int) -> None:
-    """From nothing to twice as long each time, never longer than the longest."""
-    assert 0 <= jittered(tried, 0.2, 10.0) <= min(10.0, 0.2 * 2 ** min(tried, 30))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("3", 3), ("0", 0), ("-5", 0)])

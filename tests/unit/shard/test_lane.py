@@ -1,6 +1,6 @@
 """How long a shard stays with one partition."""
 
-from shoal.broker.resilience import Backoff
+from shoal.model.backoff import Backoff
 from shoal.shard.depths import MAX_STAY_CLAIMS, MAX_STAY_S
 from shoal.shard.lane import Lane, Stay
 
