@@ -34,6 +34,7 @@ def test_a_killed_shard_is_handed_back_and_replaced_at_once(tmp_path: Path) -> N
         assert "it was executing 01900000-0000-7000-8000-000000000001" in host.process.stderr
 
 
+@pytest.mark.alone
 def test_the_releaser_starts_at_once(tmp_path: Path) -> None:
     """From the kill of a shard to its releaser's first step a fraction of a second passes.
 

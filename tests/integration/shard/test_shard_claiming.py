@@ -43,6 +43,7 @@ async def _until_length(seen: Sized, length: int) -> None:
     await wait_until_async(lambda: len(seen) == length, f"{length} ran", interval_s=0.0005)
 
 
+@pytest.mark.alone
 async def test_an_idle_shard_hears_of_a_task_at_once(server: RedisServer) -> None:
     """By its wake-up and not by the 1 s poll: the median of 20 pick-ups is far below it."""
     counting = Counting()
@@ -137,6 +138,7 @@ def _rank(name: str) -> int:
     return ["CRITICAL", "HIGH", "NORMAL", "LOW"].index(name)
 
 
+@pytest.mark.alone
 async def test_urgent_work_passes_a_backlog(valkey: RedisServer) -> None:
     """A CRITICAL task submitted behind 3,000 LOW ones of 5 ms starts within 100 ms."""
     app = Shoal()
@@ -263,6 +265,7 @@ async def test_a_shard_serves_only_its_queues(valkey: RedisServer) -> None:
             await until_settled(await client.broker(), COMPLETED=1, PENDING=1)
 
 
+@pytest.mark.alone
 async def test_a_full_shard_passes_its_wake_up_on(valkey: RedisServer) -> None:
     """The one woken has no slot; the other starts the task long before its poll."""
     app, slow_done = Shoal(), asyncio.Event()

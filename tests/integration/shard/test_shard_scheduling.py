@@ -66,7 +66,8 @@ async def backlog_in_one(client: Shoal) -> AsyncIterator[None]:
         await (await Purge.begin(broker, "default", 1)).run()
 
 
-@pytest.mark.parametrize("shards", [1, pytest.param(3, marks=pytest.mark.alone)])
+@pytest.mark.alone
+@pytest.mark.parametrize("shards", [1, 3])
 async def test_a_backlog_elsewhere_delays_nothing(valkey: RedisServer, shards: int) -> None:
     """With a backlog in one partition, tasks that become due in the seven others start within 50 ms."""
     app, late = application()
